@@ -1,0 +1,283 @@
+"""The wire contracts: every record on every topic, as JSON.
+
+Fields are only ever added, with defaults, so that a consumer written today
+reads what is written tomorrow. Unknown fields are ignored on reading.
+
+Three clocks, never mixed: `posted_at` is what the author's client claims (customers' waiting time),
+`observed_at` is when the network witnessed it (event time: windows and detection), `ingested_at`
+is when Groundswell received it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  msgspec reads the annotations at run time
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+Op = Literal["create", "update", "delete", "account_removed"]
+Channel = Literal["post", "chat", "email", "phone", "review"]
+Label = Literal["negative", "neutral", "positive", "unscored"]
+
+
+class Origin(Struct, frozen=True):
+    """Where in the raw log a record comes from: the identity that exact counting rests on."""
+
+    epoch: int
+    partition: int
+    offset: int
+
+
+class Media(Struct, frozen=True, omit_defaults=True):
+    """One attached picture or film."""
+
+    type: str
+    alt: str | None = None
+
+
+class Metrics(Struct, frozen=True, omit_defaults=True):
+    """Engagement as the source counted it when it was observed; mostly 0 at creation."""
+
+    likes: int = 0
+    reposts: int = 0
+    replies: int = 0
+    score: int = 0
+    views: int = 0
+
+
+class Place(Struct, frozen=True, omit_defaults=True):
+    """Where, only if the source says so."""
+
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+
+
+class Mention(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One post, message, call or review, as every source emits it to `mentions.raw`.
+
+    `id` is `"{source}:{native_id}"`, stable, and the Kafka key. A `delete` or an `account_removed`
+    carries no text; an `account_removed` names the account in `author_id` and is written once to
+    each raw partition. `author_id` is the stable identity (a DID, an account URL), `author_name`
+    what people see. `source_cursor` is exactly what a source needs to resume after this event.
+    """
+
+    id: str
+    source: str
+    observed_at: datetime
+    channel: Channel = "post"
+    op: Op = "create"
+    revision: str | None = None
+    text: str | None = None
+    title: str | None = None
+    image_text: tuple[str, ...] = ()
+    quoted_text: str | None = None
+    parent_text: str | None = None
+    lang: str | None = None
+    author_id: str | None = None
+    author_name: str | None = None
+    author_followers: int | None = None
+    author_created_at: datetime | None = None
+    posted_at: datetime | None = None
+    ingested_at: datetime | None = None
+    url: str | None = None
+    in_reply_to: str | None = None
+    root: str | None = None
+    quoted: str | None = None
+    links: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
+    metrics: Metrics | None = None
+    place: Place | None = None
+    direction: Literal["inbound", "outbound"] | None = None
+    agent: str | None = None
+    case_ref: str | None = None
+    customer_id: str | None = None
+    source_cursor: str | None = None
+
+
+class Hit(Struct, frozen=True, omit_defaults=True):
+    """Why a rule matched: `start` and `end` are code-point offsets into the original `field`."""
+
+    rule: str
+    start: int
+    end: int
+    field: str = "text"
+
+
+class Sentiment(Struct, frozen=True, omit_defaults=True):
+    """How a mention sounds. `compound` runs from -1 to 1; None where the language cannot be scored."""
+
+    label: Label
+    compound: float | None = None
+    vader_compound: float | None = None
+
+
+class ScoredMention(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mention", tag_field="kind"):
+    """One (mention, brand), on `mentions.scored`, keyed by brand.
+
+    `late` means that it arrived more than the allowed lateness behind its raw partition's time: it
+    is counted, but moves no bucket. `author_role` is `own` for the brand's own accounts, which no
+    series, sentiment or detector counts.
+    """
+
+    brand: str
+    origin: Origin
+    id: str
+    source: str
+    observed_at: datetime
+    op: Literal["create", "update"] = "create"
+    channel: Channel = "post"
+    revision: str | None = None
+    author_role: Literal["public", "own"] = "public"
+    issues: tuple[str, ...] = ()
+    sentiment: Sentiment
+    late: bool = False
+    text: str = ""
+    title: str | None = None
+    lang: str | None = None
+    author_id: str | None = None
+    author_name: str | None = None
+    author_followers: int | None = None
+    posted_at: datetime | None = None
+    ingested_at: datetime | None = None
+    url: str | None = None
+    in_reply_to: str | None = None
+    root: str | None = None
+    direction: Literal["inbound", "outbound"] | None = None
+    rules_version: str = ""
+    hits: tuple[Hit, ...] = ()
+
+
+class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="removal", tag_field="kind"):
+    """Text, author and ids must vanish: of one mention (`id`) or of everything by `author_id`.
+
+    Counts are history and stay. `brand` is None where nobody knows which brand is concerned; such
+    a record goes once to each keyed partition.
+    """
+
+    origin: Origin
+    why: Literal["deleted", "no_longer_matched", "account_removed"]
+    brand: str | None = None
+    id: str | None = None
+    author_id: str | None = None
+    observed_at: datetime | None = None
+
+
+class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mark", tag_field="kind"):
+    """Progress: everything of the origin's partition up to `time` has been told.
+
+    `time` is None where that partition holds nothing at all, so that it holds nobody back.
+    """
+
+    origin: Origin
+    time: datetime | None = None
+
+
+class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One mention shown as evidence."""
+
+    id: str
+    text: str
+    observed_at: datetime
+    sentiment: Label
+    author_id: str | None = None
+    author_name: str | None = None
+    url: str | None = None
+
+
+class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What lets a person believe a finding in ten seconds.
+
+    `observed` and `expected` are mentions within `window_s` seconds; `score` is about
+    -ln(probability) of seeing this much by chance in that window.
+    """
+
+    window_s: int
+    observed: float
+    expected: float
+    score: float
+    authors: int = 0
+    negative_share: float | None = None
+    usual_negative_share: float | None = None
+    issues: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    samples: tuple[Sample, ...] = ()
+
+
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="finding", tag_field="kind"):
+    """What a detector says about a brand, on `spikes`, keyed by brand.
+
+    (`brand`, `detector`, `series`, `episode`, `step`) is its identity: a re-send carries the same.
+    `episode` is the start of the episode's first bucket; `step` counts up from 1 within it.
+    """
+
+    brand: str
+    detector: str
+    series: str
+    episode: datetime
+    step: int
+    state: Literal["open", "over"]
+    at: datetime
+    evidence: Evidence
+    detector_version: str = ""
+
+
+class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One incident and its life, on `alerts`, keyed by `id`, in its brand's partition.
+
+    Each `step` is one change; `status` is where it stands and `change` what this step did. A
+    re-publication carries the same step and `change` "refreshed".
+    """
+
+    id: str
+    brand: str
+    status: Literal["firing", "resolved"]
+    change: Literal["fired", "updated", "resolved", "refreshed"]
+    step: int
+    severity: Literal["info", "warning", "critical"]
+    title: str
+    started_at: datetime
+    at: datetime
+    detectors: tuple[str, ...]
+    evidence: Evidence
+    resolved_at: datetime | None = None
+
+
+class Figures(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Counts of one brand's public mentions from `start` for `span_s` seconds."""
+
+    start: datetime
+    span_s: int
+    mentions: int = 0
+    negative: int = 0
+    neutral: int = 0
+    positive: int = 0
+    unscored: int = 0
+
+
+class BrandStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A brand's latest figures, on the compacted `brand-stats`, keyed by brand.
+
+    `minute` is the last closed minute; `hour` and `day` (UTC) are running. `applied` and `late`
+    count every scored mention since the beginning: scored = applied + late.
+    """
+
+    brand: str
+    at: datetime
+    minute: Figures
+    hour: Figures
+    day: Figures
+    applied: int
+    late: int
+    learning_until: datetime | None = None
+
+
+ON_SCORED = ScoredMention | Removal | Mark
+ON_SPIKES = Finding | Removal | Mark
+
+encode = msgspec.json.Encoder().encode

@@ -1,0 +1,75 @@
+"""Every setting, and the only reader of the environment.
+
+Each is read from `GROUNDSWELL_<NAME>`, once, at start. `KAFKA_BOOTSTRAP` is honoured as well.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  pydantic reads the annotations at run time
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message names the variable, what it holds and what was expected."""
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Frozen: a worker never changes its mind."""
+
+    model_config = SettingsConfigDict(env_prefix="GROUNDSWELL_", frozen=True, extra="ignore")
+
+    kafka_bootstrap: str = Field(
+        "127.0.0.1:9092",
+        validation_alias=AliasChoices("kafka_bootstrap", "GROUNDSWELL_KAFKA_BOOTSTRAP", "KAFKA_BOOTSTRAP"),
+        pattern=r"^[^:\s,]+:\d{1,5}(,[^:\s,]+:\d{1,5})*$",
+        description="Kafka brokers, host:port[,host:port...].",
+    )
+    app_id: str = Field("groundswell", pattern=r"^[a-zA-Z0-9._-]+$", description="Consumer group; also names changelogs.")
+    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", description="Put before every topic name.")
+    raw_partitions: int = Field(4, ge=1, le=256, description="Partitions of mentions.raw; fixed for good once created.")
+    keyed_partitions: int = Field(4, ge=1, le=256, description="Partitions of every topic keyed by brand; fixed for good.")
+    replication: int = Field(1, ge=1, description="Replication factor of created topics.")
+    raw_retention_s: int = Field(7 * 86_400, ge=3600, description="How long raw mentions are kept, seconds.")
+    rules: Path | None = Field(None, description="The tracking rules (YAML). Required by a worker.")
+    data_dir: Path = Field(Path(".groundswell"), description="Local state: RocksDB tables, the local broker.")
+
+    allowed_lateness_s: int = Field(900, ge=0, le=86_400, description="Older than its raw partition's time by more: late.")
+    max_future_s: int = Field(300, ge=0, description="observed_at further ahead than this is dead-lettered.")
+    remembered_mentions: int = Field(250_000, ge=1000, description="Mentions remembered per raw partition, for redeliveries.")
+    dead_letter_share: float = Field(0.5, gt=0, le=1, description="Stop when more than this share of recent input is rejected.")
+    dead_letter_window: int = Field(1000, ge=10, description="... of this many latest records.")
+
+    session_timeout_s: float = Field(10.0, ge=1, description="A worker silent for this long loses its partitions, seconds.")
+    checkpoint_s: float = Field(1.0, gt=0, le=30, description="Rows are written and offsets released this often, seconds.")
+    bundle_wait_s: float = Field(0.02, ge=0, le=1, description="Wait before a fetch so that bundles fill, seconds.")
+    bundle_records: int = Field(500, ge=1, le=10_000, description="Most records in one bundle.")
+
+    notify: tuple[str, ...] = Field(("log",), description='Notifiers, a JSON list: ["log", "webhook"].')
+    notify_max_age_s: int = Field(3600, ge=1, description="Older alert steps are recorded, not sent: a replay pages nobody.")
+    webhook_url: str | None = Field(None, description="Where the webhook notifier posts. https, or http on loopback.")
+    webhook_secret: SecretStr | None = Field(None, description="Standard Webhooks secret, whsec_...")
+
+    metrics_host: str = Field("127.0.0.1", description="Prometheus endpoint's address.")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="Prometheus endpoint's port; 0: no endpoint.")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment, with `overrides` (from the command line) first.
+
+    Raises:
+        SettingsError: names each wrong variable, its value and what was expected.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as refused:
+        raise SettingsError("\n".join(_say(dict(error)) for error in refused.errors())) from None
+
+
+def _say(error: dict[str, object]) -> str:
+    where = error["loc"]
+    name = ".".join(str(part) for part in where) if isinstance(where, tuple) else str(where)
+    variable = name if name.isupper() else f"GROUNDSWELL_{name.upper()}"
+    secret = "SECRET" in variable
+    return f"{variable} = {'***' if secret else repr(error['input'])}: {error['msg']}"
