@@ -11,14 +11,16 @@ is when Groundswell received it.
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003  msgspec reads the annotations at run time
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Op = Literal["create", "update", "delete", "account_removed"]
 Channel = Literal["post", "chat", "email", "phone", "review"]
 Label = Literal["negative", "neutral", "positive", "unscored"]
+Time = Annotated[datetime, Meta(tz=True)]
+"""RFC 3339 with an offset: a time without one is refused, since nobody knows what it means."""
 
 
 class Origin(Struct, frozen=True):
@@ -65,9 +67,9 @@ class Mention(Struct, frozen=True, kw_only=True, omit_defaults=True):
     what people see. `source_cursor` is exactly what a source needs to resume after this event.
     """
 
-    id: str
-    source: str
-    observed_at: datetime
+    id: Annotated[str, Meta(min_length=1, max_length=1024)]
+    source: Annotated[str, Meta(min_length=1, max_length=64)]
+    observed_at: Time
     channel: Channel = "post"
     op: Op = "create"
     revision: str | None = None
@@ -80,9 +82,9 @@ class Mention(Struct, frozen=True, kw_only=True, omit_defaults=True):
     author_id: str | None = None
     author_name: str | None = None
     author_followers: int | None = None
-    author_created_at: datetime | None = None
-    posted_at: datetime | None = None
-    ingested_at: datetime | None = None
+    author_created_at: Time | None = None
+    posted_at: Time | None = None
+    ingested_at: Time | None = None
     url: str | None = None
     in_reply_to: str | None = None
     root: str | None = None

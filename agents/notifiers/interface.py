@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from streams.core.deliveries import Delivered, Outcome, Refused, Retry
 
 if TYPE_CHECKING:
     from streams.records import Alert
 
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """The other side has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Not now: worth another attempt, not sooner than `after_s` seconds if the other side said so."""
-
-    why: str
-    after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Never: another attempt of this step would fail the same way."""
-
-    why: str
-
-
-Outcome = Delivered | Retry | Refused
+__all__ = ["Delivered", "Notifier", "Outcome", "Refused", "Retry"]
 
 
 class Notifier(Protocol):

@@ -1,0 +1,15 @@
+"""Every detector, in the order in which they are asked. A new one is one new file and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from streams.core.detectors.volume import VolumeDetector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.core.detectors.interface import Detector
+
+# Each is called with the allowed lateness in seconds.
+REGISTRY: tuple[Callable[[int], Detector[Any]], ...] = (VolumeDetector,)

@@ -1,0 +1,60 @@
+"""`groundswell worker`: run the agents until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import faust
+from prometheus_client import start_http_server
+
+from agents.main import build
+from streams.broker import check_topics
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+NOISY = ("faust", "mode", "aiokafka", "kafka")
+
+
+def run_worker(settings: Settings) -> None:
+    """Run until SIGTERM or Ctrl-C; leaves the process.
+
+    Raises:
+        BrokerError: no broker, or topics other than the settings say.
+        SettingsError: no rules file.
+        RulesError: the rules file is refused.
+    """
+    configure_logging()
+    app = build(settings)
+    asyncio.run(check_topics(settings))
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.metrics_host)
+    # An event loop of its own: asyncio.run has closed the one it used.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    worker = faust.Worker(
+        app,
+        loop=loop,
+        loglevel="info",
+        override_logging=False,
+        redirect_stdouts=False,
+        quiet=True,
+    )
+    try:
+        worker.execute_from_commandline()
+    finally:
+        if app.gave_up is not None:
+            print(f"groundswell worker stopped: {app.gave_up}", file=sys.stderr, flush=True)
+            # Faust may still wait for threads; what is durable is written, the rest must not be.
+            os._exit(1)
+
+
+def configure_logging() -> None:
+    """Our own words at info, the libraries' at warning, on stderr."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)

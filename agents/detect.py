@@ -1,0 +1,167 @@
+"""mentions.scored -> spikes, brand-stats.
+
+One brand at a time: count, ask every detector of the registry, tell what they find with the
+evidence at hand. Detectors judge mention by mention and as event time passes, never by the bundle.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from streams import metrics
+from streams.core.detectors import REGISTRY
+from streams.core.detectors.interface import Heard
+from streams.core.tally import Tally
+from streams.events import headers_of
+from streams.keyed import KeyedDesk
+from streams.outbox import Out
+from streams.records import ON_SCORED, BrandStats, Finding, Mark, Origin, Removal, ScoredMention, encode
+from streams.tables import BRANDS
+from streams.topics import BRAND_STATS, SCORED, SPIKES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.app import GroundswellApp
+    from streams.core.detectors.interface import Detector, Sign
+    from streams.settings import Settings
+
+_decode = msgspec.json.Decoder(ON_SCORED).decode
+
+
+def register(app: GroundswellApp) -> None:
+    """Let the worker run detection."""
+    settings = app.groundswell
+
+    def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> KeyedDesk[Brand]:
+        work = Detect(settings, partition)
+        return KeyedDesk(work, agent="detect", lanes=settings.raw_partitions, decode=_decode, origin_of=_origin, rows=rows)
+
+    app.keep_ledger(reads=SCORED, table=BRANDS, open_desk=open_desk)
+
+
+def _origin(value: ScoredMention | Removal | Mark, _: object) -> Origin:
+    return value.origin
+
+
+class Brand:
+    """What is kept of one brand."""
+
+    __slots__ = ("detectors", "tally")
+
+    def __init__(self, tally: Tally, detectors: dict[str, Any]) -> None:
+        self.tally, self.detectors = tally, detectors
+
+
+class Detect:
+    """One keyed partition's work; see `streams.keyed.Work`."""
+
+    def __init__(self, settings: Settings, partition: int) -> None:
+        self._spikes, self._stats = SPIKES.full_name(settings), BRAND_STATS.full_name(settings)
+        self._partition = partition
+        made = [make(settings.allowed_lateness_s) for make in self._detectors]
+        self._detectors: dict[str, Detector[Any]] = {detector.name: detector for detector in made}
+
+    def begin(self, key: str, now: datetime | None) -> Brand:  # noqa: ARG002
+        """Detectors start with the first mention that moves a bucket."""
+        return Brand(Tally(), {})
+
+    def apply(self, key: str, state: Brand, value: ScoredMention | Removal, now: datetime | None) -> Iterator[Out]:  # noqa: ARG002
+        """Count a mention and ask the detectors; forget what was removed, and tell those who show it."""
+        tally = state.tally
+        if isinstance(value, Removal):
+            tally.remove(value)
+            yield self._out(self._spikes, key, value)
+            return
+        if value.late:
+            tally.late += 1
+            metrics.LATE.inc()
+            return
+        tally.applied += 1
+        metrics.APPLIED.inc()
+        if value.author_role == "own":
+            return
+        if value.op == "update":
+            tally.edit(value)
+            return
+        tally.add(value)
+        heard = Heard(
+            at_s=value.observed_at.timestamp(),
+            id=value.id,
+            label=value.sentiment.label,
+            issues=value.issues,
+            author=value.author_id or "",
+            text=value.text,
+        )
+        for name, detector in self._detectors.items():
+            if name not in state.detectors:
+                state.detectors[name] = detector.start(heard.at_s)
+            yield from self._findings(key, state, name, detector.heard(state.detectors[name], heard))
+
+    def concerns(self, state: Brand, value: Removal) -> bool:
+        """Whether a removal addressed to everybody takes something from this brand."""
+        return state.tally.concerns(value)
+
+    def pass_time(self, key: str, state: Brand, now: datetime) -> Iterator[Out]:
+        """Let detectors close buckets; publish the figures once a minute."""
+        now_s = now.timestamp()
+        for name, detector in self._detectors.items():
+            if name in state.detectors:
+                yield from self._findings(key, state, name, detector.passed(state.detectors[name], now_s))
+        if state.tally.due_s() <= now_s:
+            yield self._out(self._stats, key, state.tally.stats(key, now_s, self._learning_until_s(state)))
+
+    def due(self, state: Brand) -> datetime | None:
+        """The earliest of the figures' next minute and what detectors wait for."""
+        waiting = [self._detectors[name].due_s(one) for name, one in state.detectors.items()]
+        return datetime.fromtimestamp(min(state.tally.due_s(), *waiting), UTC)
+
+    def time_of(self, value: ScoredMention | Removal | Mark) -> datetime | None:
+        """A mention says how far its raw partition has come as well as a mark does."""
+        if isinstance(value, Mark):
+            return value.time
+        return value.observed_at if isinstance(value, ScoredMention) and not value.late else None
+
+    def pass_on(self, mark: Mark) -> Iterable[Out]:
+        """Tell the alerts agent how far time has come."""
+        return [Out(self._spikes, self._partition, None, encode(mark), headers_of(mark))]
+
+    def dump(self, state: Brand) -> bytes:
+        """Return the tally, and each detector's state by name."""
+        detectors = {name: msgspec.msgpack.encode(one) for name, one in state.detectors.items()}
+        return msgspec.msgpack.encode((state.tally, detectors))
+
+    def load(self, row: bytes) -> Brand:
+        """A detector that is no longer registered is forgotten; a new one starts with the next mention."""
+        tally, detectors = msgspec.msgpack.decode(row, type=tuple[Tally, dict[str, bytes]])
+        states = {
+            name: msgspec.msgpack.decode(one, type=self._detectors[name].state_type)
+            for name, one in detectors.items()
+            if name in self._detectors
+        }
+        return Brand(tally, states)
+
+    def _findings(self, brand: str, state: Brand, detector: str, signs: Iterable[Sign]) -> Iterator[Out]:
+        for sign in signs:
+            metrics.FINDINGS.labels(detector).inc()
+            finding = Finding(
+                brand=brand,
+                detector=detector,
+                series=sign.series,
+                episode=datetime.fromtimestamp(sign.episode_s, UTC),
+                step=sign.step,
+                state=sign.state,
+                at=datetime.fromtimestamp(sign.at_s, UTC),
+                evidence=state.tally.evidence(sign),
+                detector_version=self._detectors[detector].version,
+            )
+            yield self._out(self._spikes, brand, finding)
+
+    def _learning_until_s(self, state: Brand) -> float:
+        return max((self._detectors[name].learning_until_s(one) for name, one in state.detectors.items()), default=0.0)
+
+    def _out(self, topic: str, brand: str, record: Finding | Removal | BrandStats) -> Out:
+        return Out(topic, self._partition, brand.encode(), encode(record), headers_of(record))

@@ -1,0 +1,130 @@
+"""mentions.raw -> mentions.scored, dead-letters.
+
+What every mention needs, in one pass over a bundle: decode, validate, drop redeliveries, match the
+rules, score sentiment. The judgement is `streams.core.intake`; here it is only carried to and fro.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aiokafka.partitioner import murmur2
+
+from streams import metrics
+from streams.core.intake import Intake, Policy, RawRecord, SetAside, ToBrand
+from streams.core.sentiment import Scorer
+from streams.events import headers_of
+from streams.outbox import Out
+from streams.records import Mark, encode
+from streams.tables import SEEN
+from streams.topics import DEAD_LETTERS, RAW, SCORED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from aiokafka.structs import ConsumerRecord
+
+    from streams.app import GroundswellApp
+    from streams.core.rules import Rules
+    from streams.settings import Settings
+    from streams.tables import Row
+
+MARK_EVERY_S = 1.0
+MARK_AT_LEAST_EVERY = timedelta(minutes=5)
+"""Of event time: while history is read fast, a second of ours is days of its."""
+
+
+def register(app: GroundswellApp, rules: Rules) -> None:
+    """Let the worker run intake."""
+    settings, score_many = app.groundswell, Scorer().score_many
+    policy = Policy(
+        allowed_lateness=timedelta(seconds=settings.allowed_lateness_s),
+        max_future=timedelta(seconds=settings.max_future_s),
+        rejected_share=settings.dead_letter_share,
+        rejected_window=settings.dead_letter_window,
+        remembered=settings.remembered_mentions,
+    )
+
+    def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> IntakeDesk:
+        return IntakeDesk(settings, Intake(partition, rules, score_many, policy, rows))
+
+    app.keep_ledger(reads=RAW, table=SEEN, open_desk=open_desk)
+
+
+class IntakeDesk:
+    """One raw partition."""
+
+    def __init__(self, settings: Settings, intake: Intake) -> None:
+        self._intake = intake
+        self._scored, self._dead = SCORED.full_name(settings), DEAD_LETTERS.full_name(settings)
+        self._keyed_partitions = SCORED.partitions(settings)
+        self._partition_of = cache(lambda brand: (murmur2(brand.encode()) & 0x7FFFFFFF) % self._keyed_partitions)
+        self._marked: Mark | None = None
+        self._marked_at_s = self._heard_at_s = float("-inf")
+
+    def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:
+        """Judge a bundle."""
+        verdicts, counts = self._intake.judge([_raw(record) for record in records])
+        outs: list[Out] = []
+        for verdict in verdicts:
+            outs.extend(self._dead_letter(verdict) if isinstance(verdict, SetAside) else self._tell(verdict))
+        metrics.RECEIVED.inc(len(records))
+        for what, count in counts.items():
+            metrics.JUDGED.labels(what).inc(count)
+        self._heard_at_s = now_s
+        return [*outs, *self._progress(self._intake.mark(), now_s)]
+
+    def idle(self, now_s: float) -> Iterable[Out]:
+        """Read to the end: time goes on by the clock, from the last mention on."""
+        mark = self._intake.mark()
+        if mark.time is not None and self._heard_at_s > float("-inf"):
+            mark = Mark(origin=mark.origin, time=mark.time + timedelta(seconds=now_s - self._heard_at_s))
+        elif mark.time is not None:
+            self._heard_at_s = now_s
+        return self._progress(mark, now_s)
+
+    def changed_rows(self) -> Sequence[Row]:
+        """Remembered mentions first, the books last."""
+        return self._intake.changed_rows()
+
+    def _progress(self, mark: Mark, now_s: float) -> Iterator[Out]:
+        """Tell each keyed partition how far time has come, at most once a second."""
+        if now_s - self._marked_at_s < MARK_EVERY_S and not self._has_jumped(mark):
+            return
+        self._marked, self._marked_at_s = mark, now_s
+        for partition in range(self._keyed_partitions):
+            yield Out(self._scored, partition, None, encode(mark), headers_of(mark))
+
+    def _has_jumped(self, mark: Mark) -> bool:
+        if self._marked is None or self._marked.time is None or mark.time is None:
+            return True
+        return mark.time - self._marked.time >= MARK_AT_LEAST_EVERY
+
+    def _tell(self, verdict: ToBrand) -> Iterator[Out]:
+        brand, record = verdict
+        value, headers = encode(record), headers_of(record)
+        if brand is not None:
+            yield Out(self._scored, self._partition_of(brand), brand.encode(), value, headers)
+        else:
+            for partition in range(self._keyed_partitions):
+                yield Out(self._scored, partition, None, value, headers)
+
+    def _dead_letter(self, verdict: SetAside) -> Iterator[Out]:
+        record, why = verdict
+        metrics.DEAD_LETTERS.labels(why.reason).inc()
+        origin = {
+            "dlq.reason": why.reason,
+            "dlq.detail": why.detail[:1000],
+            "dlq.original-partition": str(self._intake.partition),
+            "dlq.original-offset": str(record.offset),
+            "dlq.original-epoch": str(self._intake.books.epoch),
+            "dlq.original-timestamp": record.appended_at.isoformat(),
+        }
+        headers = tuple((name, text.encode("utf-8", "replace")) for name, text in origin.items())
+        yield Out(self._dead, self._intake.partition, record.key, record.value, headers)
+
+
+def _raw(record: ConsumerRecord) -> RawRecord:
+    return RawRecord(record.offset, datetime.fromtimestamp(record.timestamp / 1000, UTC), record.key, record.value)

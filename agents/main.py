@@ -1,0 +1,47 @@
+"""The whole flow, in order. `faust -A agents.main worker` runs it as well as `groundswell worker`.
+
+mentions.raw -> intake -> mentions.scored -> detect -> spikes -> alerts -> alerts -> notify
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agents import alerts, detect, intake, notify
+from streams.app import GroundswellApp
+from streams.core.rules import load_rules
+from streams.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+def build(settings: Settings) -> GroundswellApp:
+    """Return the app with every agent registered.
+
+    Raises:
+        SettingsError: no rules file, or it cannot be read.
+        RulesError: the rules file is refused.
+    """
+    if settings.rules is None:
+        raise SettingsError("GROUNDSWELL_RULES is not set: name the YAML file that says what to listen for.")
+    try:
+        text = settings.rules.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"GROUNDSWELL_RULES = {str(settings.rules)!r}: {error.strerror}") from error
+    rules = load_rules(text, where=str(settings.rules))
+    app = GroundswellApp(settings)
+    intake.register(app, rules)
+    detect.register(app)
+    alerts.register(app, rules)
+    notify.register(app)
+    return app
+
+
+def __getattr__(name: str) -> GroundswellApp:
+    """`faust -A agents.main` asks for `app`; nobody else reads the environment by importing this module."""
+    if name == "app":
+        app = build(load_settings())
+        globals()["app"] = app
+        return app
+    raise AttributeError(name)

@@ -1,0 +1,149 @@
+"""alerts -> Alertmanager, pagers, chat, webhooks: whoever is registered in `agents.notifiers`.
+
+Reading never waits for the other side: a delivery is a row, written down before the alert's offset is
+committed, and a task of its own works the rows off. After a crash or a hand-over the partition's next
+owner takes them up; a delivery that was under way is repeated under the same idempotency key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+from mode import Service
+
+from agents.notifiers import build
+from streams import metrics
+from streams.core import deliveries
+from streams.core.deliveries import Delivery
+from streams.records import Alert
+from streams.tables import DELIVERIES
+from streams.topics import ALERTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from aiokafka.structs import ConsumerRecord
+
+    from agents.notifiers.interface import Notifier
+    from streams.app import GroundswellApp
+    from streams.ledger import Ledger
+    from streams.outbox import Out
+    from streams.tables import Row
+
+LOOK_EVERY_S = 0.25
+AT_ONCE = 8
+"""Attempts under way at the same time, per notifier."""
+
+_decode = msgspec.json.Decoder(Alert).decode
+_decode_row = msgspec.msgpack.Decoder(tuple[int, Delivery]).decode
+FORMAT = 1
+
+
+def register(app: GroundswellApp) -> None:
+    """Let the worker notify."""
+    settings = app.groundswell
+    notifiers = {notifier.name: notifier for notifier in build(settings)}
+    max_age = timedelta(seconds=settings.notify_max_age_s)
+
+    def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> DeliveryDesk:  # noqa: ARG001
+        return DeliveryDesk(tuple(notifiers), max_age, rows)
+
+    ledger = app.keep_ledger(reads=ALERTS, table=DELIVERIES, open_desk=open_desk)
+    app.keep_running(Courier(ledger, notifiers))
+
+
+class DeliveryDesk:
+    """One partition's deliveries, by (alert id, notifier)."""
+
+    def __init__(self, sinks: tuple[str, ...], max_age: timedelta, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self._sinks, self._max_age = sinks, max_age
+        self.rows: dict[str, Delivery] = {key.decode(): _decode_row(row)[1] for key, row in rows}
+        self._changed: set[str] = set()
+        self.under_way: set[str] = set()
+
+    def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:  # noqa: ARG002
+        """Note what each notifier has to be told. A tombstone takes the deliveries with it."""
+        now = datetime.now(UTC)
+        for record in records:
+            for sink in self._sinks:
+                key = f"{record.key.decode()}/{sink}"
+                if record.value is None:
+                    self.put(key, None)
+                else:
+                    row = deliveries.on_alert(self.rows.get(key), _decode(record.value), now, max_age=self._max_age)
+                    self.put(key, row)
+        return ()
+
+    def idle(self, now_s: float) -> Iterable[Out]:  # noqa: ARG002
+        """Deliveries have a task of their own."""
+        return ()
+
+    def put(self, key: str, row: Delivery | None) -> None:
+        """Change a row; it is written at the next checkpoint."""
+        if row is self.rows.get(key):
+            return
+        if row is None:
+            del self.rows[key]
+        else:
+            self.rows[key] = row
+        self._changed.add(key)
+
+    def due(self, now: datetime) -> Iterator[tuple[str, Delivery]]:
+        """Rows to be tried now."""
+        for key, row in self.rows.items():
+            if row.state == "pending" and row.next_at is not None and row.next_at <= now and key not in self.under_way:
+                yield key, row
+
+    def changed_rows(self) -> list[Row]:
+        """Return the rows changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return [
+            (key.encode(), msgspec.msgpack.encode((FORMAT, self.rows[key])) if key in self.rows else None)
+            for key in sorted(changed)
+        ]
+
+
+class Courier(Service):
+    """Works the rows off, in the background."""
+
+    abstract = False
+
+    def __init__(self, ledger: Ledger, notifiers: dict[str, Notifier]) -> None:
+        super().__init__()
+        self._ledger, self._notifiers = ledger, notifiers
+        self._slots = {name: asyncio.Semaphore(AT_ONCE) for name in notifiers}
+
+    async def on_stop(self) -> None:
+        """Let go of connections."""
+        for notifier in self._notifiers.values():
+            await notifier.close()
+
+    @Service.task
+    async def _look(self) -> None:
+        while not self.should_stop:
+            now, waiting = datetime.now(UTC), 0
+            for _, desk in self._ledger.desks():
+                waiting += sum(row.state == "pending" for row in desk.rows.values())
+                for key, row in list(desk.due(now)):
+                    sink = key.rpartition("/")[2]
+                    if sink in self._notifiers and not self._slots[sink].locked():
+                        desk.under_way.add(key)
+                        self.add_future(self._deliver(desk, key, row, sink))
+            metrics.PENDING_DELIVERIES.set(waiting)
+            await self.sleep(LOOK_EVERY_S)
+
+    async def _deliver(self, desk: DeliveryDesk, key: str, row: Delivery, sink: str) -> None:
+        try:
+            async with self._slots[sink]:
+                alert = deliveries.to_send(row)
+                outcome = await self._notifiers[sink].deliver(alert, deliveries.key_of(alert, sink))
+            metrics.DELIVERIES.labels(sink, type(outcome).__name__.lower()).inc()
+            current = desk.rows.get(key)
+            if current is not None:
+                desk.put(key, deliveries.on_outcome(current, alert, outcome, datetime.now(UTC), random.random()))
+        finally:
+            desk.under_way.discard(key)

@@ -1,0 +1,126 @@
+"""The Faust app: settings that were measured, our consumer, our tables. It starts nothing and registers nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import faust
+from aiokafka.errors import KafkaError
+
+from streams.consumer import BundleConsumer, BundleSchema
+from streams.ledger import Ledger
+from streams.outbox import Outbox
+from streams.tables import RowTable
+from streams.topics import TOPOLOGY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mode import Service
+
+    from streams.ledger import Desk
+    from streams.settings import Settings
+    from streams.tables import Table
+    from streams.topics import Topic
+
+
+class GroundswellApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose agents keep a ledger."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            settings.topic_prefix + settings.app_id,
+            broker=[f"kafka://{broker}" for broker in settings.kafka_bootstrap.split(",")],
+            store="rocksdb://",
+            datadir=settings.data_dir / "tables",
+            processing_guarantee="at_least_once",
+            consumer_auto_offset_reset="earliest",
+            broker_commit_interval=0.5,
+            broker_session_timeout=settings.session_timeout_s,
+            broker_heartbeat_interval=min(3.0, settings.session_timeout_s / 3),
+            broker_max_poll_records=settings.bundle_records * 2,
+            stream_buffer_maxsize=8,  # bundles; backpressure reaches the fetcher soon
+            stream_wait_empty=False,
+            table_standby_replicas=0,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            web_enabled=False,
+        )
+        self.groundswell = settings
+        self.outbox = Outbox(settings)
+        self.ledgers: list[Ledger] = []
+        self._helpers: list[Service] = []
+        self.compacted_topics = frozenset(topic.full_name(settings) for topic in TOPOLOGY if topic.compacted)
+        self.gave_up: BaseException | None = None
+
+    def keep_ledger(
+        self, *, reads: Topic, table: Table, open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], Desk]
+    ) -> Ledger:
+        """Give an agent its topic, its table and its books. Call it once an agent, before the worker starts."""
+        rows = self.tables.add(
+            RowTable(
+                self,
+                name=table.name,
+                key_type=bytes,
+                value_type=bytes,
+                partitions=table.partitions(self.groundswell),
+                beacon=self.tables.beacon,
+            )
+        )
+        ledger = Ledger(self, self.groundswell, reads=reads, table=rows, open_desk=open_desk)
+        channel = self.topic(reads.full_name(self.groundswell), schema=BundleSchema())
+        self.agent(channel, name=ledger.agent)(ledger.keep)
+        self.ledgers.append(ledger)
+        return ledger
+
+    def keep_running(self, service: Service) -> None:
+        """Run a service beside the agents, from the moment that tables are recovered."""
+        self._helpers.append(service)
+
+    async def on_started_init_extra_services(self) -> None:
+        """Ledgers tick, and what stands beside them runs, once tables are recovered."""
+        await super().on_started_init_extra_services()
+        for service in (*self.ledgers, *self._helpers):
+            await self.add_runtime_dependency(service)
+
+    async def write_down(self) -> None:
+        """Checkpoint every ledger: partitions are about to change hands, or the worker to stop."""
+        try:
+            for ledger in self.ledgers:
+                await ledger.checkpoint()
+        except KafkaError as error:
+            await self.give_up(error)
+
+    async def give_up(self, error: BaseException) -> None:
+        """Stop the worker, non-zero, writing nothing more: its supervisor restarts it from the committed offsets."""
+        if self.gave_up is None:
+            self.gave_up = error
+            await self.crash(error)
+
+    async def on_stop(self) -> None:
+        """Write down what is done and commit it before Faust closes the tables."""
+        if self.consumer is not None:
+            await self.consumer.settle()
+        await super().on_stop()
+
+    def _create_directories(self) -> None:
+        self.conf.datadir.mkdir(parents=True, exist_ok=True)
+        super()._create_directories()
+
+    def _new_consumer(self) -> BundleConsumer:
+        return BundleConsumer(
+            self.transport,
+            callback=self.topics.on_message,
+            on_partitions_revoked=self._on_partitions_revoked,
+            on_partitions_assigned=self._on_partitions_assigned,
+            outbox=self.outbox,
+            write_down=self.write_down,
+            forget=self._forget,
+            bundle_records=self.groundswell.bundle_records,
+            bundle_wait_s=self.groundswell.bundle_wait_s,
+            beacon=self.beacon,
+        )
+
+    def _forget(self) -> None:
+        for ledger in self.ledgers:
+            ledger.forget()

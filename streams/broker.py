@@ -1,0 +1,93 @@
+"""Topics on the broker: created explicitly, and refused where they are not as the topology says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.tables import STATE
+from streams.topics import TOPOLOGY
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+CHANGELOG_CONFIG = {"cleanup.policy": "compact", "segment.bytes": str(64 * 1024 * 1024), "min.cleanable.dirty.ratio": "0.2"}
+
+
+class BrokerError(Exception):
+    """The broker cannot be used as it is; the message says what was found, what was expected, and what to do."""
+
+
+def wanted_topics(settings: Settings) -> dict[str, tuple[int, dict[str, str]]]:
+    """Return every topic's full name with its partition count and configuration, changelogs included."""
+    topics = {topic.full_name(settings): (topic.partitions(settings), topic.config(settings)) for topic in TOPOLOGY}
+    return topics | {table.changelog(settings): (table.partitions(settings), CHANGELOG_CONFIG) for table in STATE}
+
+
+async def create_topics(settings: Settings) -> list[str]:
+    """Create what is missing, check the rest, and return the names created.
+
+    Raises:
+        BrokerError: no broker answers, it refuses, or a topic has other partitions than configured.
+    """
+    client = await _connect(settings)
+    try:
+        existing = set(await client.list_topics())
+        missing = [
+            NewTopic(name, partitions, settings.replication, topic_configs=config)
+            for name, (partitions, config) in wanted_topics(settings).items()
+            if name not in existing
+        ]
+        if missing:
+            answer = await client.create_topics(missing)
+            for name, code, *rest in answer.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:
+                    raise BrokerError(f"cannot create topic {name}: {rest[0] if rest and rest[0] else error.__name__}")
+        await _check(client, settings)
+        return sorted(topic.name for topic in missing)
+    finally:
+        await client.close()
+
+
+async def check_topics(settings: Settings) -> None:
+    """Refuse a broker whose topics are missing or have other partition counts than configured.
+
+    Raises:
+        BrokerError: says which, and what to do.
+    """
+    client = await _connect(settings)
+    try:
+        await _check(client, settings)
+    finally:
+        await client.close()
+
+
+async def _connect(settings: Settings) -> AIOKafkaAdminClient:
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=20_000)
+    try:
+        await client.start()
+    except (KafkaError, OSError) as error:
+        await client.close()
+        raise BrokerError(f"no Kafka broker answers at {settings.kafka_bootstrap} (KAFKA_BOOTSTRAP): {error}") from error
+    return client
+
+
+async def _check(client: AIOKafkaAdminClient, settings: Settings) -> None:
+    wanted = wanted_topics(settings)
+    described = {topic["topic"]: topic for topic in await client.describe_topics(list(wanted))}
+    wrong = []
+    for name, (partitions, _) in wanted.items():
+        topic = described.get(name)
+        if topic is None or topic["error_code"]:
+            wrong.append(f"topic {name} does not exist: run `groundswell topics create`")
+        elif len(topic["partitions"]) != partitions:
+            wrong.append(
+                f"topic {name} has {len(topic['partitions'])} partitions, the settings say {partitions}. Partition counts "
+                f"are fixed: a key would move but its state would not. Set GROUNDSWELL_RAW_PARTITIONS and "
+                f"GROUNDSWELL_KEYED_PARTITIONS to what the topics have, or use another GROUNDSWELL_TOPIC_PREFIX."
+            )
+    if wrong:
+        raise BrokerError("\n".join(wrong))

@@ -1,0 +1,295 @@
+"""A Faust consumer that reads bundles, in order, and never commits past a hole.
+
+Plain Faust 0.15.3 hands an agent one record at a time, and after a clean restart of an app with
+tables it drops records and commits past them: `Recovery.on_recovery_completed` opens the source
+partitions, then seeks, then clears the queues, while the fetcher is already running. Here instead:
+
+* **Bundles.** All records of one fetch and partition (at most `bundle_records`) are one Faust event.
+* **A gate.** No source partition is fetched until Recovery has sought and the queues are cleared.
+* **Go-back-N.** `positions` says which offset each partition's ledger wants next. A bundle that does
+  not follow on is not processed: the partition is sought back and read again. Whatever loses
+  a bundle between here and the agent, nothing is skipped, and a seek to `positions` is always safe.
+* **Released offsets.** What is committed is what the ledger has released, and nothing else; Faust's
+  own bookkeeping of acknowledgements and gaps is not used.
+
+All of this leans on private methods: Faust and aiokafka are pinned, and a test shows plain Faust
+losing records on the real broker where this does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from aiokafka.structs import ConsumerRecord
+
+    from streams.outbox import Outbox
+
+FETCH_WAIT_MS = 250
+"""How long the broker may hold a fetch when it has nothing; Faust's 1,500 delays newly opened partitions."""
+
+
+class Bundle:
+    """Consecutive records of one partition. `after` is where the bundle before it ended."""
+
+    __slots__ = ("after", "generation", "records", "tp")
+
+    def __init__(self, tp: TP, records: Sequence[ConsumerRecord], generation: int, after: int) -> None:
+        self.tp, self.records, self.generation, self.after = tp, records, generation, after
+
+
+class BundleSchema(faust.Schema):
+    """Hands the bundle through: agents decode bytes themselves, so no bad record can hurt a stream."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
+        """Bundles have no key."""
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Bundle:
+        """Return the bundle as it is."""
+        return message.value
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Knows when the broker last answered a heartbeat: a worker that was frozen must not believe it still owns anything."""
+
+    heartbeat_at = float("-inf")
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        beat = coordinator._do_heartbeat
+
+        async def do_heartbeat() -> bool:
+            asked_at = monotonic()
+            answered: bool = await beat()
+            if answered:
+                self.heartbeat_at = asked_at
+            return answered
+
+        coordinator._do_heartbeat = do_heartbeat
+
+
+class BundleConsumer(driver.Consumer):
+    """See the module's docstring."""
+
+    _thread: ConsumerThread
+
+    def __init__(
+        self,
+        *args: Any,
+        outbox: Outbox,
+        write_down: Callable[[], Awaitable[None]],
+        forget: Callable[[], None],
+        bundle_records: int,
+        bundle_wait_s: float,
+        **kwargs: Any,
+    ) -> None:
+        self.positions: dict[TP, int] = {}
+        self.released: dict[TP, int] = {}
+        self._write_down, self._tell_to_forget = write_down, forget
+        self.holes = 0
+        self._bundle_records = bundle_records
+        self._bundle_wait_s = bundle_wait_s
+        self._fetched_up_to: dict[TP, int] = {}
+        self._rewind: set[TP] = set()
+        self._believed_holes: set[tuple[TP, int]] = set()
+        self._open = self._sought = False
+        self._turn = 0  # moves whenever positions are reset or partitions change hands
+        super().__init__(*args, **kwargs)
+        self._seeking = asyncio.Lock()
+        self.add_dependency(outbox)  # starts before the first record, stops after the last commit
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- who owns what ---------------------------------------------------------------------------
+
+    def owns(self, tp: TP, generation: int) -> bool:
+        """Whether this worker may still write for `tp`, as of the group generation `generation`."""
+        session_s = self.app.conf.broker_session_timeout
+        return (
+            tp in self.positions
+            and self.app.consumer_generation_id == generation
+            and monotonic() - self._thread.heartbeat_at < session_s
+        )
+
+    def source_partitions(self) -> set[TP]:
+        """The partitions it reads for agents (not the changelogs)."""
+        return {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
+
+    def ready_partitions(self, topic: str) -> list[TP]:
+        """The partitions of `topic` that this worker owns and whose tables are recovered."""
+        return [tp for tp in self.positions if tp.topic == topic] if self._open else []
+
+    def caught_up(self, tp: TP) -> bool:
+        """Whether everything that the broker had at the last fetch has been handled."""
+        highwater = self.highwater(tp)
+        return highwater is not None and self.positions[tp] >= highwater
+
+    def _close_gate(self) -> None:
+        self._open = self._sought = False
+        self._turn += 1
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Write down what is done while the partitions are still ours, then forget them."""
+        await self.settle()
+        self._forget()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Nothing is read before Recovery has sought."""
+        self._close_gate()
+        self._forget()
+        self._thread.heartbeat_at = monotonic()  # the broker has just answered our joining
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _forget(self) -> None:
+        self.positions.clear()
+        self.released.clear()
+        self._tell_to_forget()
+
+    async def settle(self) -> None:
+        """Read no more; write down what is done and commit it, while the partitions are still ours."""
+        self._close_gate()
+        if self.positions:
+            await self._write_down()
+            await self.commit()
+
+    # -- where to read ---------------------------------------------------------------------------
+
+    async def perform_seek(self) -> None:
+        """Recovery's last step: every source partition to its committed offset, or to its log's start."""
+        async with self._seeking:
+            turn = self._turn
+            sources = self.source_partitions()
+            committed: Mapping[TP, int | None] = await self.seek_to_committed()
+            starts = {tp: committed[tp] for tp in sources if committed.get(tp)}
+            if fresh := sources - starts.keys():
+                starts |= await self.earliest_offsets(*fresh)
+            await self.seek_wait(starts)
+            if turn != self._turn:
+                return  # handed over meanwhile: that assignment's own recovery will seek
+            self.positions = {TP(tp.topic, tp.partition): offset for tp, offset in starts.items()}
+            self.released = dict(self.positions)
+            self._fetched_up_to = dict(self.positions)
+            self._committed_offset.update({tp: offset for tp, offset in committed.items() if offset})
+            self._rewind.clear()
+            self._sought = True
+            self._turn += 1
+
+    def resume_flow(self) -> None:
+        """Recovery says so for the changelogs, and again, after it has sought, for the sources."""
+        self._open = self._sought
+        super().resume_flow()
+
+    async def _go_back(self) -> None:
+        async with self._seeking:
+            targets = {tp: self.positions[tp] for tp in self._rewind if tp in self.positions}
+            self._rewind.clear()
+            if targets:
+                self._fetched_up_to |= targets
+                try:
+                    await self.seek_wait(targets)
+                except (KafkaError, TimeoutError) as error:  # a rebalance has begun: Recovery will seek
+                    self.log.warning("could not go back to %r: %r", targets, error)
+
+    def accept(self, bundle: Bundle) -> Sequence[ConsumerRecord]:
+        """Return the records of `bundle` that are next, in order, none twice; or none, and read again from the right place."""
+        tp, records = bundle.tp, bundle.records
+        if bundle.generation != self.app.consumer_generation_id or tp not in self.positions:
+            return ()
+        position = self.positions[tp]
+        if records[-1].offset < position:
+            return ()
+        if bundle.after > position or self._has_hole(tp, records, position):
+            self._rewind.add(tp)
+            return ()
+        if records[0].offset < position:
+            return [record for record in records if record.offset >= position]
+        return records
+
+    def _has_hole(self, tp: TP, records: Sequence[ConsumerRecord], position: int) -> bool:
+        """A hole that is still there on a second reading is in the log itself (compaction, another's transaction)."""
+        first = max(position, records[0].offset)
+        if first == position and records[-1].offset - records[0].offset == len(records) - 1:
+            return False
+        if (tp, position) in self._believed_holes:
+            self._believed_holes.discard((tp, position))
+            return False
+        if self._is_compacted(tp):
+            return False
+        self._believed_holes.add((tp, position))
+        self.holes += 1
+        self.log.warning("hole in %s-%d after offset %d: reading again", tp.topic, tp.partition, position)
+        return True
+
+    def _is_compacted(self, tp: TP) -> bool:
+        return tp.topic in self.app.compacted_topics
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109  Faust's name
+        # A copy: Faust mutates the set meanwhile, and aiokafka takes an empty one for "all".
+        wanted = {tp for tp in active_partitions or () if self._open or self._is_changelog_tp(tp)}
+        if not wanted:
+            await self.sleep(0.02)
+            return {}
+        return await super()._getmany(wanted, timeout)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  Faust's name
+        """Yield one message per bundle of a source partition, and one per record of a changelog."""
+        if self._rewind and self._open:
+            await self._go_back()
+        turn, generation = self._turn, self.app.consumer_generation_id
+        if self._open:
+            await asyncio.sleep(self._bundle_wait_s)  # so that bundles fill at a moderate load
+        fetched, _ = await self._wait_next_records(min(timeout, 0.2))
+        if not fetched or self.should_stop:
+            return
+        for tp, records in fetched.items():
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            for start in range(0, len(records), self._bundle_records):
+                if turn != self._turn:
+                    self._rewind.update(fetched)  # taken from the fetcher's buffer, but not told to anybody
+                    return
+                chunk = records[start : start + self._bundle_records]
+                if self._is_changelog_tp(tp):
+                    for record in chunk:
+                        yield tp, self._to_message(tp, record)
+                else:
+                    message = self._to_message(tp, chunk[-1])
+                    message.key = None
+                    message.value = Bundle(tp, chunk, generation, self._fetched_up_to.get(tp, chunk[0].offset))
+                    self._fetched_up_to[tp] = chunk[-1].offset + 1
+                    yield tp, message
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Not used: see `accept`."""
+
+    # -- committing ------------------------------------------------------------------------------
+
+    def ack(self, message: Any) -> bool:
+        """Faust is done with the event; what may be committed is the ledger's word alone."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterable[TP]:
+        return [tp for tp in self.released if topics is None or tp in topics or tp.topic in topics]
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.released.get(tp)

@@ -1,0 +1,267 @@
+"""Intake's judgement of one raw partition, in order: what each record is, whom it concerns, what to tell.
+
+Pure: values in, verdicts out. Every raw record falls into exactly one of CLASSES, so that always
+received = matched + unmatched + excluded + duplicate + dead + control.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta  # noqa: TC003  msgspec reads the annotations at run time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from streams.core.parse import Rejected, parse
+from streams.core.redeliveries import Redeliveries
+from streams.records import Mark, Mention, Origin, Removal, ScoredMention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from streams.core.rules import BrandMatch, Matched, Rules
+    from streams.records import Sentiment
+
+CLASSES: Final = ("matched", "unmatched", "excluded", "duplicate", "dead", "control")
+BOOKS_KEY = b"books"
+FORMAT = 1
+
+
+class RawRecord(NamedTuple):
+    """One record of the raw topic. `appended_at` is the broker's clock."""
+
+    offset: int
+    appended_at: datetime
+    key: bytes | None
+    value: bytes | None
+
+
+class ToBrand(NamedTuple):
+    """Tell those who follow one brand; None: everybody, since nobody knows whom it concerns."""
+
+    brand: str | None
+    record: ScoredMention | Removal
+
+
+class SetAside(NamedTuple):
+    """Keep for people to look at, with its original bytes."""
+
+    record: RawRecord
+    why: Rejected
+
+
+Verdict = ToBrand | SetAside
+
+
+class TooManyRejected(Exception):  # noqa: N818  it is said to people
+    """Most of the latest input is rejected: the fault is ours or a source's, and Kafka should keep the backlog."""
+
+
+class Policy(NamedTuple):
+    """What an operator decides. More than `rejected_share` of about the last `rejected_window` records stops the worker."""
+
+    allowed_lateness: timedelta
+    max_future: timedelta
+    rejected_share: float
+    rejected_window: int
+    remembered: int
+
+
+class Books(Struct):
+    """How far a raw partition is handled, and its accounts: one row, written last at every checkpoint.
+
+    `classes` counts records by source and class, `scored` the records told to each brand.
+    """
+
+    format: int = FORMAT
+    epoch: int = 0
+    offset: int = -1
+    appended_at: datetime | None = None
+    highest: datetime | None = None
+    classes: dict[str, dict[str, int]] = {}
+    scored: dict[str, int] = {}
+    forgotten: int = 0
+    recent: float = 0.0
+    recent_rejected: float = 0.0
+
+
+class _Heard(NamedTuple):
+    """A mention to be scored and told to each brand that it matched."""
+
+    mention: Mention
+    matches: Sequence[BrandMatch]
+    origin: Origin
+    late: bool
+
+
+class Intake:
+    """One raw partition: its books and its memory of redeliveries."""
+
+    def __init__(
+        self,
+        partition: int,
+        rules: Rules,
+        score_many: Callable[[Sequence[str], Sequence[str | None]], Sequence[Sentiment]],
+        policy: Policy,
+        rows: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self.partition, self._rules, self._score_many, self._policy = partition, rules, score_many, policy
+        self.books = Books()
+        self._memory = Redeliveries(policy.remembered)
+        self._written = True
+        for key, row in rows:
+            if key == BOOKS_KEY:
+                self.books = msgspec.msgpack.decode(row, type=Books)
+            else:
+                self._memory.load(int(key), row)
+
+    # -- judging ---------------------------------------------------------------------------------
+
+    def judge(self, records: Sequence[RawRecord]) -> tuple[list[Verdict], dict[str, int]]:
+        """Judge the next records; return what to tell, in order, and how many fell into each class.
+
+        Records at or below the books' offset were told before they were written down; they are passed over.
+
+        Raises:
+            TooManyRejected: nothing of this batch may be acknowledged; the worker must stop.
+        """
+        fresh = [record for record in records if record.offset > self.books.offset]
+        parsed = [self._parse(record) for record in fresh]
+        spoken = [one for one in parsed if isinstance(one, Mention) and one.op in ("create", "update")]
+        matches = iter(self._rules.match_many(spoken))
+        told: list[_Heard | Verdict] = []
+        counts = dict.fromkeys(CLASSES, 0)
+        for record, one in zip(fresh, parsed, strict=True):
+            if isinstance(one, Rejected):
+                told.append(SetAside(record, one))
+                what, source = "dead", "unreadable"
+            elif one.op in ("create", "update"):
+                what, source = self._hear(record.offset, one, next(matches), told), one.source
+            else:
+                told.extend(self._removals(record.offset, one))
+                what, source = "control", one.source
+            counts[what] += 1
+            self._enter(record, source, what)
+        return list(self._score(told)), counts
+
+    def _parse(self, record: RawRecord) -> Mention | Rejected:
+        one = parse(record.key, record.value)
+        if isinstance(one, Mention) and one.observed_at > record.appended_at + self._policy.max_future:
+            ahead = one.observed_at - record.appended_at
+            return Rejected("time_future", f"observed_at is {ahead} ahead of the broker's clock")
+        return one
+
+    def _hear(self, offset: int, mention: Mention, match: Matched, told: list[_Heard | Verdict]) -> str:
+        late = self._is_late(mention)
+        first = self._memory.first_delivery(mention)
+        if first is not None and first < offset:
+            return "duplicate"
+        origin = self._origin(offset)
+        brands = tuple(one.brand for one in match.brands)
+        before = self._memory.brands_before(mention.id, offset) if mention.op == "update" else ()
+        if first is None and (brands or before):
+            self._memory.remember(mention, offset, brands)
+        for brand in before:
+            if brand not in brands:
+                told.append(ToBrand(brand, Removal(origin=origin, why="no_longer_matched", brand=brand, id=mention.id)))
+        if not brands:
+            return "excluded" if match.excluded_by else "unmatched"
+        told.append(_Heard(mention, match.brands, origin, late))
+        return "matched"
+
+    def _is_late(self, mention: Mention) -> bool:
+        highest = self.books.highest
+        if highest is None or mention.observed_at > highest:
+            self.books.highest = mention.observed_at
+            return False
+        return highest - mention.observed_at > self._policy.allowed_lateness
+
+    def _removals(self, offset: int, mention: Mention) -> Iterator[ToBrand]:
+        """A mention that nobody remembers may still stand somewhere, so everybody hears of its deletion."""
+        origin, at = self._origin(offset), mention.observed_at
+        if mention.op == "delete":
+            for brand in self._memory.brands_before(mention.id, offset) or (None,):
+                yield ToBrand(brand, Removal(origin=origin, why="deleted", brand=brand, id=mention.id, observed_at=at))
+        else:
+            author = mention.author_id or ""
+            for brand in self._memory.brands_of_author(author):
+                gone = Removal(origin=origin, why="account_removed", brand=brand, author_id=author, observed_at=at)
+                yield ToBrand(brand, gone)
+
+    def _origin(self, offset: int) -> Origin:
+        return Origin(self.books.epoch, self.partition, offset)
+
+    def _score(self, told: list[_Heard | Verdict]) -> Iterator[Verdict]:
+        heard = [one for one in told if isinstance(one, _Heard)]
+        texts = [one.mention.text or one.mention.title or "" for one in heard]
+        sentiments = iter(self._score_many(texts, [one.mention.lang for one in heard]))
+        for one in told:
+            if isinstance(one, _Heard):
+                sentiment = next(sentiments)
+                for match in one.matches:
+                    self.books.scored[match.brand] = self.books.scored.get(match.brand, 0) + 1
+                    yield ToBrand(match.brand, _scored(one, match, sentiment, self._rules.version))
+            else:
+                yield one
+
+    # -- accounts --------------------------------------------------------------------------------
+
+    def _enter(self, record: RawRecord, source: str, what: str) -> None:
+        books, window = self.books, self._policy.rejected_window
+        books.classes.setdefault(source, dict.fromkeys(CLASSES, 0))[what] += 1
+        books.offset, books.appended_at = record.offset, record.appended_at
+        keep = 1 - 1 / window
+        books.recent = books.recent * keep + 1
+        books.recent_rejected = books.recent_rejected * keep + (what == "dead")
+        self._written = False
+        if what == "dead" and books.recent > window / 2 and books.recent_rejected > self._policy.rejected_share * books.recent:
+            raise TooManyRejected(
+                f"{books.recent_rejected / books.recent:.0%} of the last {books.recent:.0f} records of partition "
+                f"{self.partition} cannot be read, the latest at offset {record.offset}. See `groundswell dead-letters "
+                f"list`; mend the source, or set GROUNDSWELL_DEAD_LETTER_SHARE=1 to let them all be set aside."
+            )
+
+    def mark(self) -> Mark:
+        """How far this partition's time has come."""
+        return Mark(origin=self._origin(self.books.offset), time=self.books.highest)
+
+    def changed_rows(self) -> list[tuple[bytes, bytes | None]]:
+        """Return the rows changed since the last call, the books last."""
+        if self._written:
+            return []
+        self._written = True
+        self.books.forgotten = self._memory.forgotten
+        rows = [(b"%020d" % start, row) for start, row in self._memory.changed_rows()]
+        return [*rows, (BOOKS_KEY, msgspec.msgpack.encode(self.books))]
+
+
+def _scored(heard: _Heard, match: BrandMatch, sentiment: Sentiment, version: str) -> ScoredMention:
+    mention = heard.mention
+    return ScoredMention(
+        brand=match.brand,
+        origin=heard.origin,
+        id=mention.id,
+        source=mention.source,
+        observed_at=mention.observed_at,
+        op="update" if mention.op == "update" else "create",
+        channel=mention.channel,
+        revision=mention.revision,
+        author_role=match.role,
+        issues=match.issues,
+        sentiment=sentiment,
+        late=heard.late,
+        text=mention.text or "",
+        title=mention.title,
+        lang=mention.lang,
+        author_id=mention.author_id,
+        author_name=mention.author_name,
+        author_followers=mention.author_followers,
+        posted_at=mention.posted_at,
+        ingested_at=mention.ingested_at,
+        url=mention.url,
+        in_reply_to=mention.in_reply_to,
+        root=mention.root,
+        direction=mention.direction,
+        rules_version=version,
+        hits=match.hits,
+    )

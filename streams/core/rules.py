@@ -1,0 +1,240 @@
+"""Tracking rules: what a team writes to say what to listen for, checked whole before any of it is used.
+
+A rule file that loads is right in every part that can be checked, its own tests included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+from streams.core.expression import ExpressionError, parse
+from streams.core.matching import Matcher
+from streams.core.rulefile import RuleFile, RulesError, plain
+from streams.core.text import fold
+from streams.core.tracking import Account, Brand, BrandMatch, CustomerValue, Issue, Matched, Watch
+from streams.records import Mention
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from yaml import Node as YamlNode
+
+    from streams.core.expression import Node
+
+__all__ = ["Brand", "BrandMatch", "Issue", "Matched", "Rules", "RulesError", "Watch", "load_rules"]
+
+FIELDS = ("text", "title", "image_text", "quoted_text")
+DETECTORS = ("volume", "negativity", "emerging_terms", "hazard")
+SEVERITIES = ("info", "warning", "critical")
+_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+_ID_EXPECTED = "letters, digits, _ and -, at most 64"
+_TOP = ("ruleset", "defaults", "terms", "brands", "issues", "watch", "tests")
+_BRAND = ("id", "role", "own_accounts", "timezone", "match", "exclude", "customer_value")
+_WATCH = ("when", "detect", "severity", "cooldown", "at_least", "within")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A checked ruleset. `version` is the sha256 of its content, whatever its comments and layout."""
+
+    ruleset: str
+    version: str
+    brands: tuple[Brand, ...]
+    issues: tuple[Issue, ...]
+    watch: tuple[Watch, ...]
+    _matcher: Matcher = field(repr=False, compare=False)
+
+    def match_many(self, mentions: Sequence[Mention]) -> list[Matched]:
+        """What the rules say about each mention, in the same order. Asked again, they say the same."""
+        return [self._matcher.match(mention) for mention in mentions]
+
+
+def load_rules(text: str, *, where: str = "rules.yaml") -> Rules:
+    """Read, check and compile a rule file, and run the tests inside it.
+
+    Raises:
+        RulesError: everything that is wrong, each with file, line, column and a hint.
+    """
+    return _Loader(RuleFile(text, where)).rules()
+
+
+class _Loader:
+    def __init__(self, file: RuleFile) -> None:
+        file.check()
+        assert file.root is not None
+        self._file = file
+        self._top = file.mapping(file.root, "the file", _TOP, needed=("ruleset", "brands"))
+        self._term_nodes = file.mapping(self._top["terms"], "terms", None) if "terms" in self._top else {}
+        self._terms: dict[str, Node | None] = {}
+
+    def rules(self) -> Rules:
+        file, top = self._file, self._top
+        ruleset = file.text(top["ruleset"], "ruleset", _ID, _ID_EXPECTED) if "ruleset" in top else ""
+        fields = self._defaults(top.get("defaults"))
+        for name, node in self._term_nodes.items():
+            if file.text(node, f"term {name}") is not None and not name.isidentifier():
+                file.refuse(node, f"terms: found the name {name}", "use letters, digits and _")
+            self._term(name)
+        brands = [b for n in file.items(top.get("brands"), "brands") if (b := self._brand(n))]
+        if "brands" in top and not brands:
+            file.refuse(top["brands"], "brands: there is none", "add {id: dell, match: dell}")
+        self._once([b.id for b in brands], top.get("brands"), "brand")
+        issues = [i for n in file.items(top.get("issues"), "issues") if (i := self._issue(n, {b.id for b in brands}))]
+        self._once([i.id for i in issues], top.get("issues"), "issue")
+        known = {"brand": {b.id: False for b in brands}, "issue": {i.id: i.hazard for i in issues}}
+        watch = [w for n in file.items(top.get("watch"), "watch") if (w := self._watch(n, known))]
+        tests = [(n, self._test(n, known)) for n in file.items(top.get("tests"), "tests")]
+        file.check()
+        matcher = Matcher(brands, issues, fields)
+        for node, test in tests:
+            self._run(node, test, matcher)
+        file.check()
+        canonical = json.dumps(plain(cast("YamlNode", file.root)), sort_keys=True, separators=(",", ":"))
+        version = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        return Rules(ruleset or "", version, tuple(brands), tuple(issues), tuple(watch), matcher)
+
+    def _defaults(self, node: YamlNode | None) -> tuple[str, ...]:
+        if node is None:
+            return FIELDS
+        found = self._file.mapping(node, "defaults", ("lang", "fields"))
+        if "lang" in found and self._file.text(found["lang"], "defaults: lang") != "any":
+            self._file.refuse(found["lang"], "defaults: lang: only any is supported yet", "write lang: any")
+        if "fields" not in found:
+            return FIELDS
+        names = [
+            self._file.choice(n, "defaults: fields", FIELDS)
+            for n in self._file.items(found["fields"], "defaults: fields")
+        ]
+        if not names:
+            self._file.refuse(found["fields"], "defaults: fields: there is none", f"known are {', '.join(FIELDS)}")
+        return tuple(name for name in FIELDS if name in names)
+
+    def _term(self, name: str) -> Node | None:
+        """A term's tree; terms may use terms, but not themselves."""
+        if name not in self._terms and name in self._term_nodes:
+            self._terms[name] = None  # what a circle finds
+            self._terms[name] = self._expression(self._term_nodes[name], f"term {name}")
+        return self._terms.get(name)
+
+    def _expression(self, node: YamlNode, what: str) -> Node | None:
+        written = self._file.text(node, what, expected="an expression")
+        if written is None:
+            return None
+        try:
+            return parse(written, self._term)
+        except ExpressionError as wrong:
+            self._file.refuse(node, f"{what}: {wrong}", at=wrong.at)
+        return None
+
+    def _brand(self, node: YamlNode) -> Brand | None:
+        file = self._file
+        found = file.mapping(node, "brand", _BRAND, needed=("id", "match"))
+        brand = file.text(found["id"], "brand: id", _ID, _ID_EXPECTED) if "id" in found else None
+        what = f"brand {brand}"
+        role = file.choice(found["role"], f"{what}: role", ("own", "competitor")) if "role" in found else "own"
+        match = self._expression(found["match"], f"{what}: match") if "match" in found else None
+        exclude = self._expression(found["exclude"], f"{what}: exclude") if "exclude" in found else None
+        accounts = [
+            Account(source, fold(name).removeprefix("@"))
+            for n in file.items(found.get("own_accounts"), f"{what}: own_accounts")
+            if (
+                text := file.text(
+                    n, f"{what}: own_accounts", r"[a-z0-9_-]+:\S+", 'source:account, such as "x:dellcares"'
+                )
+            )
+            for source, _, name in [text.partition(":")]
+        ]
+        zone = self._zone(found["timezone"], what) if "timezone" in found else None
+        value = self._value(found["customer_value"], what) if "customer_value" in found else None
+        if brand is None or match is None:
+            return None
+        return Brand(brand, cast("Any", role), match, exclude, tuple(accounts), zone, value)
+
+    def _zone(self, node: YamlNode, what: str) -> ZoneInfo | None:
+        name = self._file.text(node, f"{what}: timezone")
+        try:
+            return ZoneInfo(name) if name else None
+        except (LookupError, ValueError, OSError):
+            self._file.refuse(node, f"{what}: timezone: found {name!r}, no known time zone", "write America/Chicago")
+        return None
+
+    def _value(self, node: YamlNode, what: str) -> CustomerValue | None:
+        found = self._file.mapping(node, f"{what}: customer_value", ("currency", "save"), needed=("currency", "save"))
+        if len(found) < 2:
+            return None
+        currency = self._file.text(found["currency"], f"{what}: currency", r"[A-Z]{3}", "three capitals such as USD")
+        save = self._file.text(found["save"], f"{what}: save", r"\d{1,12}(\.\d+)?", "an amount such as 385")
+        return CustomerValue(currency, float(save)) if currency and save else None
+
+    def _issue(self, node: YamlNode, brands: set[str]) -> Issue | None:
+        file = self._file
+        found = file.mapping(node, "issue", ("id", "brands", "match", "hazard"), needed=("id", "match"))
+        issue = file.text(found["id"], "issue: id", _ID, _ID_EXPECTED) if "id" in found else None
+        match = self._expression(found["match"], f"issue {issue}: match") if "match" in found else None
+        hazard = (
+            file.choice(found["hazard"], f"issue {issue}: hazard", ("true", "false")) if "hazard" in found else None
+        )
+        only = None
+        if "brands" in found:
+            only = frozenset(filter(None, self._names(found["brands"], f"issue {issue}: brands", brands)))
+            if not only:
+                file.refuse(found["brands"], f"issue {issue}: brands: there is none", "leave it out for any brand")
+        return Issue(issue, match, only, hazard == "true") if issue and match else None
+
+    def _names(self, node: YamlNode, what: str, known: set[str]) -> list[str | None]:
+        return [self._file.choice(n, what, sorted(known)) for n in self._file.items(node, what)]
+
+    def _once(self, ids: list[str], node: YamlNode | None, what: str) -> None:
+        for twice in sorted({i for i in ids if ids.count(i) > 1}):
+            self._file.refuse(cast("YamlNode", node), f"{what} {twice} is given twice", "give each its own id")
+
+    def _watch(self, node: YamlNode, known: dict[str, dict[str, bool]]) -> Watch | None:
+        file = self._file
+        found = file.mapping(node, "watch", _WATCH, needed=("when", "detect"))
+        if "when" not in found or "detect" not in found:
+            return None
+        when = file.text(found["when"], "watch: when", r"(brand|issue):\S+", "brand:<id> or issue:<id>")
+        detect = file.choice(found["detect"], "watch: detect", DETECTORS)
+        severity = file.choice(found["severity"], "watch: severity", SEVERITIES) if "severity" in found else "warning"
+        cooldown = file.span(found["cooldown"], "watch: cooldown") if "cooldown" in found else None
+        at_least = file.whole(found["at_least"], "watch: at_least") if "at_least" in found else None
+        within = file.span(found["within"], "watch: within") if "within" in found else None
+        kind, _, name = (when or "").partition(":")
+        if when and name not in known[kind]:
+            file.refuse(found["when"], f"watch: when: found the unknown {kind} {name}", file.suggest(name, known[kind]))
+        if detect == "hazard" and kind == "issue" and known[kind].get(name) is False:
+            file.refuse(found["detect"], f"watch: issue {name} is no hazard", "set hazard: true on the issue")
+        for key in ("at_least", "within"):
+            if key in found and detect != "hazard":
+                file.refuse(found[key], f"watch: {key}: is only for detect: hazard", "remove it")
+        return Watch(cast("Any", kind), name, cast("Any", detect), cast("Any", severity), cooldown, at_least, within)
+
+    def _test(self, node: YamlNode, known: dict[str, dict[str, bool]]) -> dict[str, Any]:
+        found = self._file.mapping(node, "test", ("text", "brand", "issue", "note"), needed=("text", "brand"))
+        test: dict[str, Any] = {"text": self._file.text(found["text"], "test: text") if "text" in found else None}
+        for key in known.keys() & found.keys():
+            test[key] = sorted(filter(None, self._names(found[key], f"test: {key}", set(known[key]))))
+        return test
+
+    def _run(self, node: YamlNode, test: dict[str, Any], matcher: Matcher) -> None:
+        """Refuse a test that fails. A test that names no issue: says nothing about issues."""
+        matched = matcher.match(
+            Mention(id="test", source="test", observed_at=datetime.min.replace(tzinfo=UTC), text=test["text"])
+        )
+        got = {
+            "brand": sorted(b.brand for b in matched.brands),
+            "issue": sorted({i for b in matched.brands for i in b.issues}),
+        }
+        for key in sorted(got.keys() & test.keys()):
+            if got[key] != test[key]:
+                out = f", taken out by {', '.join(matched.excluded_by)}" if matched.excluded_by else ""
+                self._file.refuse(
+                    node,
+                    f"the test {test['text']!r} failed: expected {key} {test[key]}, found {got[key]}{out}",
+                    "mend the rule or the test",
+                )

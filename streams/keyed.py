@@ -1,0 +1,208 @@
+"""Rows by key, each with its watermarks, and the partition's time: what every agent behind intake stands on.
+
+Each row holds, beside its state and in the same changelog record, the highest origin offset applied
+for each *lane* that fed it (for rows fed by `mentions.scored` a lane is a raw partition; for others it
+is the topic's own partition). What is at or below has been applied and is skipped, so a re-send changes
+nothing. This holds because origins only grow along raw -> intake -> scored -> row.
+
+Time is the lowest progress over all lanes. It moves in the order of the log, record by record, so the
+same log gives the same outputs however it is cut into bundles. The clock's row is written last: after
+a crash it is never ahead of a row, and rows that are ahead of it have nothing left to do.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from streams import metrics
+from streams.records import Mark, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from aiokafka.structs import ConsumerRecord
+
+    from streams.outbox import Out
+    from streams.tables import Row
+
+State = TypeVar("State")
+Value = Any
+
+FORMAT = 1
+READABLE = (1,)
+"""The last two formats, once there are two."""
+
+PASS_ON_EVERY = timedelta(seconds=1)
+CLOCK_KEY = b"\0clock"
+"""No brand is named so: it sorts first and no JSON key can hold it."""
+
+Watermark = tuple[int, int]
+"""(epoch, offset), compared in this order."""
+
+
+class Work(Protocol[State]):
+    """What an agent does with one key, as functions of values and time. It never sees offsets, rows or batches."""
+
+    def begin(self, key: str, now: datetime | None) -> State:
+        """A key never heard of."""
+
+    def apply(self, key: str, state: State, value: Value, now: datetime | None) -> Iterable[Out]:
+        """One value that concerns this key, once."""
+
+    def concerns(self, state: State, value: Value) -> bool:
+        """Whether a value addressed to everybody changes anything here."""
+
+    def pass_time(self, key: str, state: State, now: datetime) -> Iterable[Out]:
+        """Time has reached `now`. Saying so twice changes nothing."""
+
+    def due(self, state: State) -> datetime | None:
+        """When `pass_time` has something to do; None: never."""
+
+    def time_of(self, value: Value) -> datetime | None:
+        """How far a value says that its lane has come."""
+
+    def pass_on(self, mark: Mark) -> Iterable[Out]:
+        """Tell those behind us how far time has come."""
+
+    def dump(self, state: State) -> bytes:
+        """Return the state as a row."""
+
+    def load(self, row: bytes) -> State:
+        """Return the state that `dump` wrote."""
+
+
+class _Row(Generic[State]):
+    __slots__ = ("changed", "due", "marks", "state")
+
+    def __init__(self, state: State, marks: dict[int, Watermark]) -> None:
+        self.state, self.marks, self.changed = state, marks, False
+        self.due: datetime | None = None
+
+
+class Clock(Struct):
+    """How far each lane has come; a lane that holds nothing is None and holds nobody back."""
+
+    lanes: dict[int, datetime | None] = {}
+    passed_on: datetime | None = None
+
+    def now(self, lanes: int) -> datetime | None:
+        """The lowest progress, or None while some lane has not spoken or none holds anything."""
+        if len(self.lanes) < lanes:
+            return None
+        return min((time for time in self.lanes.values() if time is not None), default=None)
+
+    def move(self, lane: int, time: datetime | None) -> bool:
+        """Note a lane's progress; it never goes back."""
+        known = self.lanes.get(lane)
+        if lane in self.lanes and (time is None or (known is not None and time <= known)):
+            return False
+        self.lanes[lane] = time
+        return True
+
+
+class KeyedDesk(Generic[State]):
+    """One partition of one keyed topic."""
+
+    def __init__(
+        self,
+        work: Work[State],
+        *,
+        agent: str,
+        lanes: int,
+        decode: Callable[[bytes], Value],
+        origin_of: Callable[[Value, ConsumerRecord], Origin],
+        rows: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self._work, self._lanes, self._decode, self._origin_of = work, lanes, decode, origin_of
+        self._resends = metrics.RESENDS.labels(agent)
+        self._clock = Clock()
+        self._clock_changed = False
+        self._rows: dict[str, _Row[State]] = {}
+        for key, content in rows:
+            if key == CLOCK_KEY:
+                self._clock = msgspec.msgpack.decode(content, type=Clock)
+            else:
+                marks, state = _read(content)
+                row = self._rows[key.decode()] = _Row(work.load(state), marks)
+                row.due = work.due(state)
+        self._now = self._clock.now(lanes)
+
+    def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:  # noqa: ARG002  event time only
+        """Apply what has not been applied, in order, and let time pass in between."""
+        outs: list[Out] = []
+        for record in records:
+            value = self._decode(record.value)
+            origin = self._origin_of(value, record)
+            if not isinstance(value, Mark):
+                for key in self._concerned(record.key, value):
+                    outs.extend(self._apply(key, value, origin))
+            outs.extend(self._time_passes(value, origin))
+        return outs
+
+    def idle(self, now_s: float) -> Iterable[Out]:  # noqa: ARG002
+        """Time arrives in the stream, never from our clock."""
+        return ()
+
+    def changed_rows(self) -> list[Row]:
+        """Return the rows changed since the last call, the clock last."""
+        rows: list[Row] = []
+        for key, row in self._rows.items():
+            if row.changed:
+                content = msgspec.msgpack.encode((FORMAT, row.marks, self._work.dump(row.state)))
+                rows.append((key.encode(), content))
+                row.changed = False
+        if self._clock_changed:
+            rows.append((CLOCK_KEY, msgspec.msgpack.encode(self._clock)))
+            self._clock_changed = False
+        return rows
+
+    def states(self) -> Iterator[tuple[str, State]]:
+        """Every key with its state."""
+        return ((key, row.state) for key, row in self._rows.items())
+
+    def _concerned(self, key: bytes | None, value: Value) -> list[str]:
+        if key is not None:
+            return [key.decode()]
+        return [key for key, row in self._rows.items() if self._work.concerns(row.state, value)]
+
+    def _apply(self, key: str, value: Value, origin: Origin) -> Iterable[Out]:
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = _Row(self._work.begin(key, self._now), {})
+        watermark = (origin.epoch, origin.offset)
+        if row.marks.get(origin.partition, (0, -1)) >= watermark:
+            self._resends.inc()
+            return ()
+        row.marks[origin.partition] = watermark
+        row.changed = True
+        outs = list(self._work.apply(key, row.state, value, self._now))
+        row.due = self._work.due(row.state)
+        return outs
+
+    def _time_passes(self, value: Value, origin: Origin) -> Iterator[Out]:
+        lane_time = self._work.time_of(value)
+        if lane_time is not None or isinstance(value, Mark):
+            self._clock_changed |= self._clock.move(origin.partition, lane_time)
+        now = self._clock.now(self._lanes)
+        if now is None or now == self._now:
+            return
+        self._now = now
+        for key in sorted(key for key, row in self._rows.items() if row.due is not None and row.due <= now):
+            row = self._rows[key]
+            yield from self._work.pass_time(key, row.state, now)
+            row.due = self._work.due(row.state)
+            row.changed = True
+        if self._clock.passed_on is None or now - self._clock.passed_on >= PASS_ON_EVERY:
+            self._clock.passed_on = now
+            yield from self._work.pass_on(Mark(origin=origin, time=now))
+
+
+def _read(content: bytes) -> tuple[dict[int, Watermark], bytes]:
+    number, *rest = msgspec.msgpack.decode(content)
+    if number not in READABLE:
+        raise ValueError(f"a row has format {number}; this version reads {READABLE}: run the version that wrote it once more")
+    return msgspec.convert(rest, tuple[dict[int, Watermark], bytes])

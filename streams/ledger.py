@@ -1,0 +1,185 @@
+"""Nothing lost, nothing counted twice: the one place where the order of writes is kept.
+
+An agent's work on one partition is a `Desk`: plain, synchronous, in memory. It is opened with the
+rows that the partition's table holds, gets every record once and in order, says what to send, and at
+each checkpoint which rows have changed. The ledger does the rest, always in this order:
+
+1. outputs delivered, as soon as the desk has spoken (at most one unacknowledged batch per partition);
+2. rows delivered to the changelog, then applied locally (`RowTable.write`), every `checkpoint_s`;
+3. the source offset released for the commit.
+
+Immediately before 1 and before 2 it checks that the group generation in which the records were
+fetched is still this worker's own, and that a heartbeat was answered within the session timeout;
+if not, everything in memory is dropped and read again by whoever owns the partition now. After
+any failed delivery the worker stops: nothing more is sent before it has restarted from its
+committed offset, or a later batch could overtake the failed one and make its retry look applied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from mode import Service
+
+from streams import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from aiokafka.structs import ConsumerRecord
+    from faust.types import TP, StreamT
+
+    from streams.app import GroundswellApp
+    from streams.consumer import Bundle, BundleConsumer
+    from streams.outbox import Out
+    from streams.settings import Settings
+    from streams.tables import Row, RowTable
+    from streams.topics import Topic
+
+TICK_S = 1.0
+"""How often a partition that has been read to its end is told so."""
+
+
+class Desk(Protocol):
+    """An agent's work on one source partition. Pure but for its own memory; never asks the clock."""
+
+    def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:
+        """Take the next records, in order, and say what to send. `now_s` is monotonic seconds."""
+
+    def idle(self, now_s: float) -> Iterable[Out]:
+        """The partition has been read to its end, and nothing is waiting."""
+
+    def changed_rows(self) -> Sequence[Row]:
+        """Return the rows changed since the last call, the one that says how far we are last."""
+
+
+class _Page:
+    """One assigned partition: its desk, how far it has got, and what that rests on."""
+
+    __slots__ = ("desk", "generation", "position", "tp")
+
+    def __init__(self, tp: TP, desk: Desk, generation: int, position: int) -> None:
+        self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
+
+
+class Ledger(Service):
+    """The books of one agent on one worker."""
+
+    abstract = False
+
+    def __init__(
+        self,
+        app: GroundswellApp,
+        settings: Settings,
+        *,
+        reads: Topic,
+        table: RowTable,
+        open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], Desk],
+    ) -> None:
+        super().__init__()
+        self._app, self._settings = app, settings
+        self.agent = reads.read_by[0]
+        self._topic = reads.full_name(settings)
+        self._table, self._open_desk = table, open_desk
+        self._pages: dict[int, _Page] = {}
+        self._lock = asyncio.Lock()
+
+    @property
+    def _consumer(self) -> BundleConsumer:
+        return self._app.consumer
+
+    def desks(self) -> Iterator[tuple[int, Desk]]:
+        """The desks open on this worker, by partition."""
+        return ((partition, page.desk) for partition, page in self._pages.items())
+
+    async def keep(self, bundles: StreamT[Bundle]) -> None:
+        """Work through an agent's stream. Whatever goes wrong stops the worker, which is what saves the data."""
+        async for bundle in bundles:
+            try:
+                async with self._lock:
+                    await self._receive(bundle)
+            except Exception as error:
+                self.log.exception("%s: stopping before anything is skipped: %s", self.agent, error)
+                await self._app.give_up(error)
+                return
+
+    async def _receive(self, bundle: Bundle) -> None:
+        records = self._consumer.accept(bundle)
+        if not records:
+            return
+        page = self._page(bundle.tp, bundle.generation)
+        started = monotonic()
+        outs = page.desk.handle(records, started)
+        if not await self._deliver(page, outs):
+            return
+        page.position = records[-1].offset + 1
+        self._consumer.positions[bundle.tp] = page.position
+        metrics.BUNDLE_SECONDS.labels(self.agent).observe(monotonic() - started)
+
+    def _page(self, tp: TP, generation: int) -> _Page:
+        page = self._pages.get(tp.partition)
+        if page is None or page.generation != generation:
+            desk = self._open_desk(tp.partition, self._table.rows(tp.partition))
+            page = self._pages[tp.partition] = _Page(tp, desk, generation, self._consumer.positions[tp])
+        return page
+
+    async def _deliver(self, page: _Page, outs: Iterable[Out]) -> bool:
+        if not self._still_ours(page):
+            return False
+        await self._app.outbox.deliver(outs)
+        return True
+
+    def _still_ours(self, page: _Page) -> bool:
+        if self._app.gave_up is None and self._consumer.owns(page.tp, page.generation):
+            return True
+        self.log.warning("%s: %s is no longer ours; dropping what was not written", self.agent, page.tp)
+        self._pages.pop(page.tp.partition, None)
+        return False
+
+    async def _write_down(self, page: _Page) -> None:
+        position = page.position
+        if rows := page.desk.changed_rows():
+            if not self._still_ours(page):
+                return
+            await self._table.write(self._app.outbox, page.tp.partition, rows)
+            metrics.ROWS_WRITTEN.labels(self.agent).inc(len(rows))
+        if self._still_ours(page):
+            self._consumer.released[page.tp] = position
+
+    async def checkpoint(self) -> None:
+        """Write every changed row, then release the offsets that they cover."""
+        async with self._lock:
+            for page in list(self._pages.values()):
+                await self._write_down(page)
+
+    def forget(self) -> None:
+        """Partitions have changed hands: what is in memory belongs to the assignment that is over."""
+        self._pages.clear()
+
+    @Service.task
+    async def _checkpoints(self) -> None:
+        while not self.should_stop:
+            await self.sleep(self._settings.checkpoint_s)
+            await self._guarded(self.checkpoint)
+
+    @Service.task
+    async def _ticks(self) -> None:
+        while not self.should_stop:
+            await self.sleep(TICK_S)
+            await self._guarded(self._tick)
+
+    async def _tick(self) -> None:
+        async with self._lock:
+            for tp in self._consumer.ready_partitions(self._topic):
+                page = self._page(tp, self._app.consumer_generation_id)
+                if self._consumer.caught_up(tp):
+                    await self._deliver(page, page.desk.idle(monotonic()))
+
+    async def _guarded(self, step: Callable) -> None:
+        try:
+            await step()
+        except Exception as error:
+            self.log.exception("%s: stopping before anything is skipped: %s", self.agent, error)
+            await self._app.give_up(error)

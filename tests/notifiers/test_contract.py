@@ -1,0 +1,133 @@
+"""What every notifier in the registry owes, whatever it tells and whatever the network does."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from datetime import UTC, datetime
+from typing import get_args
+
+import pytest
+
+from agents.notifiers import REGISTRY, build
+from agents.notifiers.interface import Delivered, Outcome
+from agents.notifiers.log import describe
+from streams.records import Alert, Evidence, Sample
+from streams.settings import SettingsError, load_settings
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+SECRET = "whsec_" + base64.b64encode(b"not a secret, only for the tests").decode()
+HOSTILE = "burns!\nCRITICAL root \x1b[31mowned\x1b[0m \u202edlrow\u202c <script>@here"
+
+ALERT = Alert(
+    id="a1",
+    brand="dell",
+    status="firing",
+    change="fired",
+    step=1,
+    severity="critical",
+    title="dell: 34 negative mentions in 30 min, 6 expected",
+    started_at=NOON,
+    at=NOON,
+    detectors=("volume/negative",),
+    evidence=Evidence(
+        window_s=1800,
+        observed=34,
+        expected=6,
+        score=20.0,
+        authors=22,
+        negative_share=0.61,
+        usual_negative_share=0.14,
+        issues={"battery_fire": 12, HOSTILE: 1},
+        samples=(
+            Sample(id="s", text=HOSTILE, author_name=HOSTILE, url=HOSTILE, observed_at=NOON, sentiment="negative"),
+        ),
+    ),
+)
+
+
+@pytest.fixture
+def nowhere():
+    """Settings under which every notifier can be made and no network answers."""
+    with socket.socket() as bound_but_deaf:
+        bound_but_deaf.bind(("127.0.0.1", 0))
+        port = bound_but_deaf.getsockname()[1]
+        yield load_settings(notify=tuple(REGISTRY), webhook_url=f"http://127.0.0.1:{port}/", webhook_secret=SECRET)
+
+
+@pytest.fixture(params=list(REGISTRY))
+async def notifier(request, nowhere):
+    one = REGISTRY[request.param](nowhere)
+    yield one
+    await one.close()
+
+
+def test_it_goes_by_the_name_it_is_registered_under(nowhere):
+    assert [one.name for one in build(nowhere)] == list(REGISTRY)
+
+
+async def test_on_a_dead_network_it_returns_an_outcome_and_does_not_raise(notifier):
+    for _ in range(2):
+        assert isinstance(await notifier.deliver(ALERT, "a1.1.sink"), get_args(Outcome))
+
+
+async def test_closing_is_safe_before_use_after_use_and_twice(notifier):
+    await notifier.close()
+    await notifier.deliver(ALERT, "a1.1.sink")
+    await notifier.close()
+    await notifier.close()
+
+
+async def test_the_key_is_told_unchanged_on_every_attempt(notifier, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    sent = []
+
+    async def note(self, method, url, **kwargs):
+        sent.append(repr(kwargs))
+        raise ConnectionResetError
+
+    monkeypatch.setattr("aiohttp.ClientSession._request", note)
+    for _ in range(2):
+        await notifier.deliver(ALERT, "a1.1.sink")
+
+    told = sent or [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert all("a1.1.sink" in one for one in told)
+
+
+def test_an_unknown_notifier_is_named_with_those_that_exist():
+    with pytest.raises(SettingsError, match=r"^GROUNDSWELL_NOTIFY: .*'pigeon'; there are log, webhook"):
+        build(load_settings(notify=("log", "pigeon")))
+
+
+def test_a_notifier_named_twice_tells_once():
+    assert [one.name for one in build(load_settings(notify=("log", "log")))] == ["log"]
+
+
+def test_a_notifier_nobody_named_needs_no_settings():
+    assert [one.name for one in build(load_settings())] == ["log"]
+
+
+# the log
+
+
+async def test_the_log_gets_one_record_at_the_level_of_the_severity(caplog):
+    caplog.set_level("INFO")
+    [log] = build(load_settings())
+
+    assert await log.deliver(ALERT, "a1.1.log") == Delivered()
+
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("groundswell.alerts", "CRITICAL")
+
+
+def test_the_block_says_what_happened_and_shows_hostile_words_safely():
+    safe = "burns! CRITICAL root owned dlrow <script>@here"
+
+    assert describe(ALERT, "a1.1.log").splitlines() == [
+        "FIRED [critical] dell: 34 negative mentions in 30 min, 6 expected",
+        "  since 2026-11-21 12:00 UTC, seen by volume/negative; a1.1.log",
+        "  score 20.0, 22 authors, 61% negative (usually 14%)",
+        f"  issues: battery_fire 12, {safe} 1",
+        f"  - 12:00 {safe}: {safe} {safe}",
+    ]
