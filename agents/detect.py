@@ -62,7 +62,7 @@ class Detect:
     def __init__(self, settings: Settings, partition: int) -> None:
         self._spikes, self._stats = SPIKES.full_name(settings), BRAND_STATS.full_name(settings)
         self._partition = partition
-        made = [make(settings.allowed_lateness_s) for make in self._detectors]
+        made = [make(settings.allowed_lateness_s) for make in REGISTRY]
         self._detectors: dict[str, Detector[Any]] = {detector.name: detector for detector in made}
 
     def begin(self, key: str, now: datetime | None) -> Brand:  # noqa: ARG002

@@ -92,11 +92,11 @@ class DeliveryDesk:
             self.rows[key] = row
         self._changed.add(key)
 
-    def due(self, now: datetime) -> Iterator[tuple[str, Delivery]]:
-        """Rows to be tried now."""
+    def due(self, now: datetime) -> Iterator[str]:
+        """Keys of rows to be tried now."""
         for key, row in self.rows.items():
             if row.state == "pending" and row.next_at is not None and row.next_at <= now and key not in self.under_way:
-                yield key, row
+                yield key
 
     def changed_rows(self) -> list[Row]:
         """Return the rows changed since the last call."""
@@ -128,22 +128,24 @@ class Courier(Service):
             now, waiting = datetime.now(UTC), 0
             for _, desk in self._ledger.desks():
                 waiting += sum(row.state == "pending" for row in desk.rows.values())
-                for key, row in list(desk.due(now)):
-                    sink = key.rpartition("/")[2]
-                    if sink in self._notifiers and not self._slots[sink].locked():
+                for key in list(desk.due(now)):
+                    if key.rpartition("/")[2] in self._notifiers:
                         desk.under_way.add(key)
-                        self.add_future(self._deliver(desk, key, row, sink))
+                        self.add_future(self._deliver(desk, key))
             metrics.PENDING_DELIVERIES.set(waiting)
             await self.sleep(LOOK_EVERY_S)
 
-    async def _deliver(self, desk: DeliveryDesk, key: str, row: Delivery, sink: str) -> None:
+    async def _deliver(self, desk: DeliveryDesk, key: str) -> None:
+        sink = key.rpartition("/")[2]
         try:
             async with self._slots[sink]:
+                row = desk.rows.get(key)  # it may have moved on while we waited for a slot
+                if row is None or row.state != "pending":
+                    return
                 alert = deliveries.to_send(row)
                 outcome = await self._notifiers[sink].deliver(alert, deliveries.key_of(alert, sink))
             metrics.DELIVERIES.labels(sink, type(outcome).__name__.lower()).inc()
-            current = desk.rows.get(key)
-            if current is not None:
-                desk.put(key, deliveries.on_outcome(current, alert, outcome, datetime.now(UTC), random.random()))
+            if (row := desk.rows.get(key)) is not None:
+                desk.put(key, deliveries.on_outcome(row, alert, outcome, datetime.now(UTC), random.random()))
         finally:
             desk.under_way.discard(key)

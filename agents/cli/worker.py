@@ -17,7 +17,9 @@ from streams.broker import check_topics
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-NOISY = ("faust", "mode", "aiokafka", "kafka")
+LEVELS = {"faust": logging.WARNING, "mode": logging.WARNING, "aiokafka": logging.WARNING, "streams": logging.WARNING}
+# Where the worker gives up, Faust logs the cancelling of each agent as an error with a traceback.
+LEVELS |= {"faust.agents": logging.CRITICAL}
 
 
 def run_worker(settings: Settings) -> None:
@@ -56,5 +58,5 @@ def run_worker(settings: Settings) -> None:
 def configure_logging() -> None:
     """Our own words at info, the libraries' at warning, on stderr."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in LEVELS.items():
+        logging.getLogger(name).setLevel(level)

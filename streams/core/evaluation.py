@@ -18,14 +18,9 @@ if TYPE_CHECKING:
     Test = Callable[["Heard"], "list[Place] | None"]
 
 
-class Place(NamedTuple):
-    """Where a literal was found: from `start` in one chunk to `end` in the same or a later one."""
-
-    part: int
-    chunk: int
-    start: int
-    last_chunk: int
-    end: int
+# Where a literal was found: part, chunk, offset in that chunk, last chunk, end in that one. A plain
+# tuple, because several are made for each mention.
+Place = tuple[int, int, int, int, int]
 
 
 class Part(NamedTuple):
@@ -102,7 +97,7 @@ def _adjacent(heard: Heard, atoms: list[int]) -> list[Place] | None:
                     if begun is not None:
                         after = (_next_chunk(part.chunks, at), 0) if touch.ends else (at, touch.last + 1)
                         following.setdefault(after, begun)
-                        ended.append(Place(number, *begun, at, touch.end))
+                        ended.append((number, *begun, at, touch.end))
             runs = following
         if ended:
             return ended[:1]
@@ -119,11 +114,11 @@ def _next_chunk(chunks: list[str], at: int) -> int:
 def hits(heard: Heard, places: list[Place], rule: str) -> list[Hit]:
     """The places as offsets into what was written."""
     told = []
-    for place in dict.fromkeys(places):
-        field, original, text, chunks, _ = heard.parts[place.part]
-        begin = _offset(text, chunks, place.chunk)
-        end = place.end + (begin if place.last_chunk == place.chunk else _offset(text, chunks, place.last_chunk))
-        start = begin + place.start
+    for part, chunk, begin, last_chunk, stop in dict.fromkeys(places):
+        field, original, text, chunks, _ = heard.parts[part]
+        offset = _offset(text, chunks, chunk)
+        start = offset + begin
+        end = stop + (offset if last_chunk == chunk else _offset(text, chunks, last_chunk))
         if not original.isascii():
             start, end = original_span(original, start, end)
         told.append(Hit(rule, start, end, field))

@@ -143,6 +143,7 @@ class _Parser:
         op = ""
         while (lexeme := self._lexemes[self._next]).kind != "end" and lexeme.text != ")":
             if lexeme.text not in _OPERATORS or lexeme.kind != "word":
+                _refuse_later(lexeme.text, lexeme.at)
                 before = self._lexemes[self._next - 1].text
                 raise ExpressionError(
                     lexeme.at,
@@ -226,10 +227,14 @@ def _phrase(written: str, at: int) -> Node:
     return atoms[0] if len(atoms) == 1 else Phrase(tuple(atoms))
 
 
-def _literal(written: str, at: int) -> Node:
+def _refuse_later(written: str, at: int) -> None:
     for pattern, message, hint in _LATER:
         if match := pattern.fullmatch(written):
             raise ExpressionError(at, message.format(written, match[match.lastindex or 0]), hint)
+
+
+def _literal(written: str, at: int) -> Node:
+    _refuse_later(written, at)
     if match := re.fullmatch(r"(from:)?@?([\w.:@-]*\w)", written) if written.startswith(("from:", "@")) else None:
         return Atom("from" if match[1] else "handle", fold(normalise(match[2])))
     if match := re.match(r"([A-Za-z_]+)(:|[<>=]+)", written):

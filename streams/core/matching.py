@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from streams.core.evaluation import Heard, Part, Place, compile_node, hits, needed
+from streams.core.evaluation import Heard, Part, compile_node, hits, needed
 from streams.core.text import fold, normalise
 from streams.core.tracking import BrandMatch, Matched
 from streams.core.vocabulary import Vocabulary
@@ -20,6 +20,7 @@ from streams.records import Hit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from streams.core.evaluation import Place
     from streams.core.tracking import Brand, Issue
     from streams.records import Mention
 
@@ -138,7 +139,7 @@ class Matcher:
             for at, touches in touched:
                 for atom, start, end, _, _, _ in touches:
                     if atom not in found:
-                        found[atom] = Place(number, at, start, at, end)
+                        found[atom] = (number, at, start, at, end)
         return Heard(parts, found)
 
     def _hear_names(self, mention: Mention, heard: Heard) -> None:
@@ -155,7 +156,7 @@ class Matcher:
         for kind, name, value in names:
             atom = self._memory.known(kind, _name(value))
             if atom is not None and atom not in heard.found:
-                heard.found[atom] = Place(len(heard.parts), 0, 0, 0, len(normalise(value)))
+                heard.found[atom] = (len(heard.parts), 0, 0, 0, len(normalise(value)))
                 heard.parts.append(Part(name, value, normalise(value), [normalise(value)], []))
 
     def _owners(self, mention: Mention) -> dict[int, Hit]:

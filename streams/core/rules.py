@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
-from streams.core.expression import ExpressionError, parse
+from yaml import MappingNode, SequenceNode
+
+from streams.core.expression import MAX_DEPTH, Atom, ExpressionError, parse
 from streams.core.matching import Matcher
 from streams.core.rulefile import RuleFile, RulesError, plain
 from streams.core.text import fold
@@ -31,6 +33,7 @@ __all__ = ["Brand", "BrandMatch", "Issue", "Matched", "Rules", "RulesError", "Wa
 FIELDS = ("text", "title", "image_text", "quoted_text")
 DETECTORS = ("volume", "negativity", "emerging_terms", "hazard")
 SEVERITIES = ("info", "warning", "critical")
+_BROKEN = Atom("word", "")  # stands for a term already refused, so that it is told once
 _ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 _ID_EXPECTED = "letters, digits, _ and -, at most 64"
 _TOP = ("ruleset", "defaults", "terms", "brands", "issues", "watch", "tests")
@@ -70,7 +73,8 @@ class _Loader:
         self._file = file
         self._top = file.mapping(file.root, "the file", _TOP, needed=("ruleset", "brands"))
         self._term_nodes = file.mapping(self._top["terms"], "terms", None) if "terms" in self._top else {}
-        self._terms: dict[str, Node | None] = {}
+        self._terms: dict[str, Node] = {}
+        self._open_terms: set[str] = set()
 
     def rules(self) -> Rules:
         file, top = self._file, self._top
@@ -80,13 +84,11 @@ class _Loader:
             if file.text(node, f"term {name}") is not None and not name.isidentifier():
                 file.refuse(node, f"terms: found the name {name}", "use letters, digits and _")
             self._term(name)
+        known = {"brand": self._declared("brand"), "issue": self._declared("issue")}
         brands = [b for n in file.items(top.get("brands"), "brands") if (b := self._brand(n))]
-        if "brands" in top and not brands:
+        if "brands" in top and not known["brand"]:
             file.refuse(top["brands"], "brands: there is none", "add {id: dell, match: dell}")
-        self._once([b.id for b in brands], top.get("brands"), "brand")
-        issues = [i for n in file.items(top.get("issues"), "issues") if (i := self._issue(n, {b.id for b in brands}))]
-        self._once([i.id for i in issues], top.get("issues"), "issue")
-        known = {"brand": {b.id: False for b in brands}, "issue": {i.id: i.hazard for i in issues}}
+        issues = [i for n in file.items(top.get("issues"), "issues") if (i := self._issue(n, set(known["brand"])))]
         watch = [w for n in file.items(top.get("watch"), "watch") if (w := self._watch(n, known))]
         tests = [(n, self._test(n, known)) for n in file.items(top.get("tests"), "tests")]
         file.check()
@@ -114,12 +116,32 @@ class _Loader:
             self._file.refuse(found["fields"], "defaults: fields: there is none", f"known are {', '.join(FIELDS)}")
         return tuple(name for name in FIELDS if name in names)
 
+    def _declared(self, what: str) -> dict[str, bool]:
+        """The ids in a list, right or wrong in the rest, and whether each is a hazard."""
+        ids: dict[str, bool] = {}
+        section = self._top.get(f"{what}s")
+        for node in section.value if isinstance(section, SequenceNode) else ():
+            pairs = {key.value: value for key, value in node.value} if isinstance(node, MappingNode) else {}
+            if "id" in pairs and isinstance(name := pairs["id"].value, str):
+                if name in ids:
+                    self._file.refuse(pairs["id"], f"{what} {name} is given twice", "give each its own id")
+                ids[name] = "hazard" in pairs and pairs["hazard"].value == "true"
+        return ids
+
     def _term(self, name: str) -> Node | None:
         """A term's tree; terms may use terms, but not themselves."""
-        if name not in self._terms and name in self._term_nodes:
-            self._terms[name] = None  # what a circle finds
-            self._terms[name] = self._expression(self._term_nodes[name], f"term {name}")
-        return self._terms.get(name)
+        node = self._term_nodes.get(name)
+        if node is None:
+            return None
+        if name in self._open_terms:
+            self._file.refuse(node, f"term {name} uses itself", "write it out")
+        elif len(self._open_terms) >= MAX_DEPTH:
+            self._file.refuse(node, f"term {name}: more than {MAX_DEPTH} terms inside each other", "write some out")
+        elif name not in self._terms:
+            self._open_terms.add(name)
+            self._terms[name] = self._expression(node, f"term {name}") or _BROKEN
+            self._open_terms.remove(name)
+        return self._terms.get(name, _BROKEN)
 
     def _expression(self, node: YamlNode, what: str) -> Node | None:
         written = self._file.text(node, what, expected="an expression")
@@ -188,10 +210,6 @@ class _Loader:
 
     def _names(self, node: YamlNode, what: str, known: set[str]) -> list[str | None]:
         return [self._file.choice(n, what, sorted(known)) for n in self._file.items(node, what)]
-
-    def _once(self, ids: list[str], node: YamlNode | None, what: str) -> None:
-        for twice in sorted({i for i in ids if ids.count(i) > 1}):
-            self._file.refuse(cast("YamlNode", node), f"{what} {twice} is given twice", "give each its own id")
 
     def _watch(self, node: YamlNode, known: dict[str, dict[str, bool]]) -> Watch | None:
         file = self._file

@@ -67,7 +67,7 @@ class Watch:
     within: timedelta | None = None
 
 
-class BrandMatch(Struct, frozen=True):
+class BrandMatch(Struct, frozen=True, gc=False):
     """A brand found in a mention, and why. `role` is `own` where the brand itself is speaking.
 
     A hit's rule is `<brand>.match`, `<brand>.own_accounts` or `issue:<issue>`; its field may be one
@@ -80,7 +80,7 @@ class BrandMatch(Struct, frozen=True):
     hits: tuple[Hit, ...]
 
 
-class Matched(Struct, frozen=True):
+class Matched(Struct, frozen=True, gc=False):
     """What the rules say about one mention. `excluded_by` names the rules that took a brand out: `dell.exclude`."""
 
     brands: tuple[BrandMatch, ...] = ()

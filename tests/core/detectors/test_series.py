@@ -146,7 +146,7 @@ def test_bins_that_do_not_divide_the_hour_are_refused(bin_s):
 
 
 @pytest.mark.skipif(not NAB.is_dir(), reason=f"no Numenta Anomaly Benchmark series in {NAB} (set GROUNDSWELL_NAB)")
-def test_on_real_series_most_labelled_windows_are_found_at_two_false_alarms_a_week():
+def test_on_real_series_most_labelled_windows_are_found_at_less_than_one_false_alarm_a_week():
     windows = {Path(name).name: spans for name, spans in json.loads((NAB / "windows.json").read_text()).items()}
     found = labelled = false = weeks = 0
     for file in sorted(NAB.glob("*.csv")):
@@ -158,7 +158,7 @@ def test_on_real_series_most_labelled_windows_are_found_at_two_false_alarms_a_we
         weeks += bins / (7 * DAY)
     assert labelled
     assert found >= 0.85 * labelled
-    assert false <= 2 * weeks
+    assert false < weeks
 
 
 def _seconds(text):

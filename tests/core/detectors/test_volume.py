@@ -174,7 +174,7 @@ def test_an_alarm_does_not_teach_that_alarms_are_usual():
 def test_negative_mentions_have_a_series_of_their_own():
     brand = Brand()
     brand.lives(5 * 288, noise(20, 40))
-    told = brand.says(35, label="negative")
+    told = brand.says(50, label="negative")
     assert {sign.series for sign in told} == {"negative"}
 
 
@@ -199,7 +199,7 @@ def test_a_straggler_counts_in_its_own_bin():
 
 def test_stragglers_can_decide_but_it_happens_now():
     brand = usual_brand()
-    told = brand.says(BURST, at_s=brand.now_s - LATENESS_S)
+    told = brand.says(3 * BURST, at_s=brand.now_s - LATENESS_S)
     assert told[0].at_s == brand.now_s
 
 
