@@ -38,7 +38,9 @@ def register(app: GroundswellApp) -> None:
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> KeyedDesk[Brand]:
         work = Detect(settings, partition)
-        return KeyedDesk(work, agent="detect", lanes=settings.raw_partitions, decode=_decode, origin_of=_origin, rows=rows)
+        return KeyedDesk(
+            work, agent="detect", lanes=settings.raw_partitions, decode=_decode, origin_of=_origin, rows=rows
+        )
 
     app.keep_ledger(reads=SCORED, table=BRANDS, open_desk=open_desk)
 

@@ -112,7 +112,7 @@ class Courier(Service):
 
     abstract = False
 
-    def __init__(self, ledger: Ledger, notifiers: dict[str, Notifier]) -> None:
+    def __init__(self, ledger: Ledger[DeliveryDesk], notifiers: dict[str, Notifier]) -> None:
         super().__init__()
         self._ledger, self._notifiers = ledger, notifiers
         self._slots = {name: asyncio.Semaphore(AT_ONCE) for name in notifiers}

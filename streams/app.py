@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import faust
 from aiokafka.errors import KafkaError
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from mode import Service
 
-    from streams.ledger import Desk
+    from streams.ledger import D
     from streams.settings import Settings
     from streams.tables import Table
     from streams.topics import Topic
 
 
-class GroundswellApp(faust.App):  # type: ignore[misc]
+class GroundswellApp(faust.App):
     """A Faust app whose agents keep a ledger."""
 
     def __init__(self, settings: Settings) -> None:
@@ -48,14 +48,14 @@ class GroundswellApp(faust.App):  # type: ignore[misc]
         )
         self.groundswell = settings
         self.outbox = Outbox(settings)
-        self.ledgers: list[Ledger] = []
+        self.ledgers: list[Ledger[Any]] = []
         self._helpers: list[Service] = []
         self.compacted_topics = frozenset(topic.full_name(settings) for topic in TOPOLOGY if topic.compacted)
         self.gave_up: BaseException | None = None
 
     def keep_ledger(
-        self, *, reads: Topic, table: Table, open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], Desk]
-    ) -> Ledger:
+        self, *, reads: Topic, table: Table, open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], D]
+    ) -> Ledger[D]:
         """Give an agent its topic, its table and its books. Call it once an agent, before the worker starts."""
         rows = self.tables.add(
             RowTable(

@@ -13,7 +13,11 @@ from streams.topics import TOPOLOGY
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-CHANGELOG_CONFIG = {"cleanup.policy": "compact", "segment.bytes": str(64 * 1024 * 1024), "min.cleanable.dirty.ratio": "0.2"}
+CHANGELOG_CONFIG = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(64 * 1024 * 1024),
+    "min.cleanable.dirty.ratio": "0.2",
+}
 
 
 class BrokerError(Exception):
@@ -65,13 +69,37 @@ async def check_topics(settings: Settings) -> None:
         await client.close()
 
 
+async def delete_topics(settings: Settings, prefix: str) -> None:
+    """Delete every topic whose name starts with `prefix`."""
+    client = await _connect(settings)
+    try:
+        if old := [name for name in await client.list_topics() if name.startswith(prefix)]:
+            await client.delete_topics(old)
+    finally:
+        await client.close()
+
+
+async def group_is_ready(settings: Settings) -> bool:
+    """Whether workers of this app have joined and every partition is given to one of them."""
+    client = await _connect(settings)
+    try:
+        group = settings.topic_prefix + settings.app_id
+        (answer,) = await client.describe_consumer_groups([group])
+        _, _, state, _, _, members, *_ = answer.groups[0]
+        return state == "Stable" and bool(members)
+    finally:
+        await client.close()
+
+
 async def _connect(settings: Settings) -> AIOKafkaAdminClient:
     client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=20_000)
     try:
         await client.start()
     except (KafkaError, OSError) as error:
         await client.close()
-        raise BrokerError(f"no Kafka broker answers at {settings.kafka_bootstrap} (KAFKA_BOOTSTRAP): {error}") from error
+        raise BrokerError(
+            f"no Kafka broker answers at {settings.kafka_bootstrap} (KAFKA_BOOTSTRAP): {error}"
+        ) from error
     return client
 
 

@@ -69,6 +69,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_start(self) -> None:
+        """Connect, and listen in on the heartbeats."""
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator
         beat = coordinator._do_heartbeat
@@ -177,7 +178,7 @@ class BundleConsumer(driver.Consumer):
             turn = self._turn
             sources = self.source_partitions()
             committed: Mapping[TP, int | None] = await self.seek_to_committed()
-            starts = {tp: committed[tp] for tp in sources if committed.get(tp)}
+            starts: dict[TP, int] = {tp: offset for tp in sources if (offset := committed.get(tp))}
             if fresh := sources - starts.keys():
                 starts |= await self.earliest_offsets(*fresh)
             await self.seek_wait(starts)

@@ -128,7 +128,7 @@ class KeyedDesk(Generic[State]):
             else:
                 marks, state = _read(content)
                 row = self._rows[key.decode()] = _Row(work.load(state), marks)
-                row.due = work.due(state)
+                row.due = work.due(row.state)
         self._now = self._clock.now(lanes)
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:  # noqa: ARG002  event time only
@@ -204,5 +204,7 @@ class KeyedDesk(Generic[State]):
 def _read(content: bytes) -> tuple[dict[int, Watermark], bytes]:
     number, *rest = msgspec.msgpack.decode(content)
     if number not in READABLE:
-        raise ValueError(f"a row has format {number}; this version reads {READABLE}: run the version that wrote it once more")
+        raise ValueError(
+            f"a row has format {number}; this version reads {READABLE}: run the version that wrote it once more"
+        )
     return msgspec.convert(rest, tuple[dict[int, Watermark], bytes])

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from mode import Service
 
 from streams import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from aiokafka.structs import ConsumerRecord
     from faust.types import TP, StreamT
@@ -55,16 +55,19 @@ class Desk(Protocol):
         """Return the rows changed since the last call, the one that says how far we are last."""
 
 
-class _Page:
+D = TypeVar("D", bound=Desk)
+
+
+class _Page(Generic[D]):
     """One assigned partition: its desk, how far it has got, and what that rests on."""
 
     __slots__ = ("desk", "generation", "position", "tp")
 
-    def __init__(self, tp: TP, desk: Desk, generation: int, position: int) -> None:
+    def __init__(self, tp: TP, desk: D, generation: int, position: int) -> None:
         self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
 
 
-class Ledger(Service):
+class Ledger(Service, Generic[D]):
     """The books of one agent on one worker."""
 
     abstract = False
@@ -76,21 +79,21 @@ class Ledger(Service):
         *,
         reads: Topic,
         table: RowTable,
-        open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], Desk],
+        open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], D],
     ) -> None:
         super().__init__()
         self._app, self._settings = app, settings
         self.agent = reads.read_by[0]
         self._topic = reads.full_name(settings)
         self._table, self._open_desk = table, open_desk
-        self._pages: dict[int, _Page] = {}
+        self._pages: dict[int, _Page[D]] = {}
         self._lock = asyncio.Lock()
 
     @property
     def _consumer(self) -> BundleConsumer:
         return self._app.consumer
 
-    def desks(self) -> Iterator[tuple[int, Desk]]:
+    def desks(self) -> Iterator[tuple[int, D]]:
         """The desks open on this worker, by partition."""
         return ((partition, page.desk) for partition, page in self._pages.items())
 
@@ -101,7 +104,7 @@ class Ledger(Service):
                 async with self._lock:
                     await self._receive(bundle)
             except Exception as error:
-                self.log.exception("%s: stopping before anything is skipped: %s", self.agent, error)
+                self.log.exception("%s: stopping before anything is skipped", self.agent)
                 await self._app.give_up(error)
                 return
 
@@ -118,27 +121,27 @@ class Ledger(Service):
         self._consumer.positions[bundle.tp] = page.position
         metrics.BUNDLE_SECONDS.labels(self.agent).observe(monotonic() - started)
 
-    def _page(self, tp: TP, generation: int) -> _Page:
+    def _page(self, tp: TP, generation: int) -> _Page[D]:
         page = self._pages.get(tp.partition)
         if page is None or page.generation != generation:
             desk = self._open_desk(tp.partition, self._table.rows(tp.partition))
             page = self._pages[tp.partition] = _Page(tp, desk, generation, self._consumer.positions[tp])
         return page
 
-    async def _deliver(self, page: _Page, outs: Iterable[Out]) -> bool:
+    async def _deliver(self, page: _Page[D], outs: Iterable[Out]) -> bool:
         if not self._still_ours(page):
             return False
         await self._app.outbox.deliver(outs)
         return True
 
-    def _still_ours(self, page: _Page) -> bool:
+    def _still_ours(self, page: _Page[D]) -> bool:
         if self._app.gave_up is None and self._consumer.owns(page.tp, page.generation):
             return True
         self.log.warning("%s: %s is no longer ours; dropping what was not written", self.agent, page.tp)
         self._pages.pop(page.tp.partition, None)
         return False
 
-    async def _write_down(self, page: _Page) -> None:
+    async def _write_down(self, page: _Page[D]) -> None:
         position = page.position
         if rows := page.desk.changed_rows():
             if not self._still_ours(page):
@@ -177,9 +180,9 @@ class Ledger(Service):
                 if self._consumer.caught_up(tp):
                     await self._deliver(page, page.desk.idle(monotonic()))
 
-    async def _guarded(self, step: Callable) -> None:
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
             await step()
         except Exception as error:
-            self.log.exception("%s: stopping before anything is skipped: %s", self.agent, error)
+            self.log.exception("%s: stopping before anything is skipped", self.agent)
             await self._app.give_up(error)

@@ -12,18 +12,40 @@ AGENTS = ("intake", "detect", "alerts", "notify")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 RECEIVED = Counter("groundswell_mentions_received", "Raw records read; flat while sources speak: is intake running?")
-JUDGED = Counter("groundswell_mentions_judged", "Raw records by what became of them; the classes add up to received.", ["class"])
-DEAD_LETTERS = Counter("groundswell_dead_letters", "Raw records set aside, by reason; list them with `groundswell dead-letters list`.", ["reason"])
-FORGOTTEN_EARLY = Counter("groundswell_redelivery_memory_evicted", "Mentions forgotten before raw expired: raise GROUNDSWELL_REMEMBERED_MENTIONS.")
-EXPIRED = Counter("groundswell_mentions_expired", "Raw records that retention removed before they were read: intake was down too long.")
+JUDGED = Counter(
+    "groundswell_mentions_judged", "Raw records by what became of them; the classes add up to received.", ["class"]
+)
+DEAD_LETTERS = Counter(
+    "groundswell_dead_letters",
+    "Raw records set aside, by reason; list them with `groundswell dead-letters list`.",
+    ["reason"],
+)
+FORGOTTEN_EARLY = Counter(
+    "groundswell_redelivery_memory_evicted",
+    "Mentions forgotten before raw expired: raise GROUNDSWELL_REMEMBERED_MENTIONS.",
+)
+EXPIRED = Counter(
+    "groundswell_mentions_expired",
+    "Raw records that retention removed before they were read: intake was down too long.",
+)
 APPLIED = Counter("groundswell_mentions_applied", "Scored mentions counted for a brand.")
-LATE = Counter("groundswell_mentions_late", "Scored mentions too late for their bucket: is a source replaying old posts?")
-RESENDS = Counter("groundswell_resends_skipped", "Records skipped as already applied; grows after restarts only.", ["agent"])
+LATE = Counter(
+    "groundswell_mentions_late", "Scored mentions too late for their bucket: is a source replaying old posts?"
+)
+RESENDS = Counter(
+    "groundswell_resends_skipped", "Records skipped as already applied; grows after restarts only.", ["agent"]
+)
 FINDINGS = Counter("groundswell_findings", "Steps of findings told by detectors.", ["detector"])
 ALERT_STEPS = Counter("groundswell_alert_steps", "Alert steps by what changed.", ["change"])
-DELIVERIES = Counter("groundswell_notifier_attempts", "Attempts to deliver an alert step, by outcome.", ["notifier", "outcome"])
-PENDING_DELIVERIES = Gauge("groundswell_notifier_pending", "Alert steps waiting to be delivered; growing: the other side is down.")
-BUNDLE_SECONDS = Histogram("groundswell_bundle_seconds", "One bundle: judged and its outputs acknowledged.", ["agent"], buckets=_SECONDS)
+DELIVERIES = Counter(
+    "groundswell_notifier_attempts", "Attempts to deliver an alert step, by outcome.", ["notifier", "outcome"]
+)
+PENDING_DELIVERIES = Gauge(
+    "groundswell_notifier_pending", "Alert steps waiting to be delivered; growing: the other side is down."
+)
+BUNDLE_SECONDS = Histogram(
+    "groundswell_bundle_seconds", "One bundle: judged and its outputs acknowledged.", ["agent"], buckets=_SECONDS
+)
 ROWS_WRITTEN = Counter("groundswell_rows_written", "Table rows written at checkpoints.", ["agent"])
 HOLES = Gauge("groundswell_log_holes", "Holes met and read again; more than a few: see the runbook on holes.")
 

@@ -93,17 +93,18 @@ class Outbox(Service):
             if batch.append(**fields) is not None:
                 continue
             if batch.record_count():
-                end = await self._send(batch, topic, partition)
+                end = await _send(producer, batch, topic, partition)
             batch = producer.create_batch()
             if batch.append(**fields) is None:  # larger than a batch: alone, up to the topic's own limit
                 fields["timestamp_ms"] = fields.pop("timestamp")
                 end = (await (await producer.send(topic, partition=partition, **fields))).offset
                 batch = producer.create_batch()
         if batch.record_count():
-            end = await self._send(batch, topic, partition)
+            end = await _send(producer, batch, topic, partition)
         return end
 
-    async def _send(self, batch: BatchBuilder, topic: str, partition: int) -> int:
-        records = batch.record_count()
-        sent = await (await self._producer.send_batch(batch, topic, partition=partition))
-        return sent.offset + records - 1 if sent.offset >= 0 else -1
+
+async def _send(producer: AIOKafkaProducer, batch: BatchBuilder, topic: str, partition: int) -> int:
+    records = batch.record_count()
+    sent = await (await producer.send_batch(batch, topic, partition=partition))
+    return sent.offset + records - 1 if sent.offset >= 0 else -1

@@ -10,7 +10,7 @@ is when Groundswell received it.
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  msgspec reads the annotations at run time
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec

@@ -5,7 +5,7 @@ Each is read from `GROUNDSWELL_<NAME>`, once, at start. `KAFKA_BOOTSTRAP` is hon
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  pydantic reads the annotations at run time
+from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,33 +26,54 @@ class Settings(BaseSettings):
         pattern=r"^[^:\s,]+:\d{1,5}(,[^:\s,]+:\d{1,5})*$",
         description="Kafka brokers, host:port[,host:port...].",
     )
-    app_id: str = Field("groundswell", pattern=r"^[a-zA-Z0-9._-]+$", description="Consumer group; also names changelogs.")
+    app_id: str = Field(
+        "groundswell", pattern=r"^[a-zA-Z0-9._-]+$", description="Consumer group; also names changelogs."
+    )
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", description="Put before every topic name.")
     raw_partitions: int = Field(4, ge=1, le=256, description="Partitions of mentions.raw; fixed for good once created.")
-    keyed_partitions: int = Field(4, ge=1, le=256, description="Partitions of every topic keyed by brand; fixed for good.")
+    keyed_partitions: int = Field(
+        4, ge=1, le=256, description="Partitions of every topic keyed by brand; fixed for good."
+    )
     replication: int = Field(1, ge=1, description="Replication factor of created topics.")
     raw_retention_s: int = Field(7 * 86_400, ge=3600, description="How long raw mentions are kept, seconds.")
     rules: Path | None = Field(None, description="The tracking rules (YAML). Required by a worker.")
     data_dir: Path = Field(Path(".groundswell"), description="Local state: RocksDB tables, the local broker.")
 
-    allowed_lateness_s: int = Field(900, ge=0, le=86_400, description="Older than its raw partition's time by more: late.")
+    allowed_lateness_s: int = Field(
+        900, ge=0, le=86_400, description="Older than its raw partition's time by more: late."
+    )
     max_future_s: int = Field(300, ge=0, description="observed_at further ahead than this is dead-lettered.")
-    remembered_mentions: int = Field(250_000, ge=1000, description="Mentions remembered per raw partition, for redeliveries.")
-    dead_letter_share: float = Field(0.5, gt=0, le=1, description="Stop when more than this share of recent input is rejected.")
+    remembered_mentions: int = Field(
+        250_000, ge=1000, description="Mentions remembered per raw partition, for redeliveries."
+    )
+    dead_letter_share: float = Field(
+        0.5, gt=0, le=1, description="Stop when more than this share of recent input is rejected."
+    )
     dead_letter_window: int = Field(1000, ge=10, description="... of this many latest records.")
 
-    session_timeout_s: float = Field(10.0, ge=1, description="A worker silent for this long loses its partitions, seconds.")
-    checkpoint_s: float = Field(1.0, gt=0, le=30, description="Rows are written and offsets released this often, seconds.")
+    session_timeout_s: float = Field(
+        10.0, ge=1, description="A worker silent for this long loses its partitions, seconds."
+    )
+    checkpoint_s: float = Field(
+        1.0, gt=0, le=30, description="Rows are written and offsets released this often, seconds."
+    )
     bundle_wait_s: float = Field(0.02, ge=0, le=1, description="Wait before a fetch so that bundles fill, seconds.")
     bundle_records: int = Field(500, ge=1, le=10_000, description="Most records in one bundle.")
 
     notify: tuple[str, ...] = Field(("log",), description='Notifiers, a JSON list: ["log", "webhook"].')
-    notify_max_age_s: int = Field(3600, ge=1, description="Older alert steps are recorded, not sent: a replay pages nobody.")
+    notify_max_age_s: int = Field(
+        3600, ge=1, description="Older alert steps are recorded, not sent: a replay pages nobody."
+    )
     webhook_url: str | None = Field(None, description="Where the webhook notifier posts. https, or http on loopback.")
     webhook_secret: SecretStr | None = Field(None, description="Standard Webhooks secret, whsec_...")
 
     metrics_host: str = Field("127.0.0.1", description="Prometheus endpoint's address.")
     metrics_port: int = Field(0, ge=0, le=65_535, description="Prometheus endpoint's port; 0: no endpoint.")
+
+    @property
+    def names_a_broker(self) -> bool:
+        """Whether somebody chose the brokers; where nobody did, a local one may be started."""
+        return "kafka_bootstrap" in self.model_fields_set
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -57,13 +57,13 @@ Row = tuple[bytes, bytes | None]
 """Key and value; a value of None removes the row."""
 
 
-class RowTable(faust.Table):  # type: ignore[misc]
+class RowTable(faust.Table):
     """A Faust table of raw bytes: Faust assigns and recovers it, `write` is the only way to change it."""
 
     def rows(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
         """Every row of one partition, in the order of the keys."""
         store: Any = self.data
-        for key, value in store._db_for_partition(partition).items():  # noqa: SLF001
+        for key, value in store._db_for_partition(partition).items():
             if key != store.offset_key:
                 yield key, value
 
@@ -84,7 +84,7 @@ class RowTable(faust.Table):  # type: ignore[misc]
                 batch.put(key, value)
         if end[topic, partition] >= 0:
             batch.put(store.offset_key, str(end[topic, partition]).encode())
-        store._db_for_partition(partition).write(batch)  # noqa: SLF001
+        store._db_for_partition(partition).write(batch)
 
     def changelog_partition(self, partition: int) -> TP:
         """Where a partition's rows are logged."""

@@ -1,0 +1,62 @@
+"""The `groundswell` command."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from agents.cli.chosen import Chosen
+from agents.cli.group import CommandLine, Lazy
+
+__all__ = ["main"]
+
+# fmt: off
+COMMANDS = {
+    "up":           Lazy("agents.cli.up:up",                    "Run everything on this machine: Kafka, the topics and a worker."),
+    "worker":       Lazy("agents.cli.start:worker",             "Run the agents until told to stop."),
+    "simulate":     Lazy("agents.cli.publish:simulate",         "Tell a made-up story, such as a product that catches fire."),
+    "replay":       Lazy("agents.cli.publish:replay",           "Say a recorded file again: JSON lines of mentions, or any CSV."),
+    "alerts":       Lazy("agents.cli.alerts:alerts",            "Show what is wrong right now, with the evidence."),
+    "dead-letters": Lazy("agents.cli.deadletters:dead_letters", "Look at what intake could not read, and send it back."),
+    "rules":        Lazy("agents.cli.rules:rules",              "Work on the rules that say what to listen for."),
+    "topics":       Lazy("agents.cli.topics:topics",            "Make the Kafka topics."),
+    "topology":     Lazy("agents.cli.topics:topology",          "Print every topic and table: who writes it, who reads it."),
+}
+# fmt: on
+
+
+@click.group(cls=CommandLine)
+@click.option(
+    "--kafka",
+    metavar="HOST:PORT",
+    envvar=["GROUNDSWELL_KAFKA_BOOTSTRAP", "KAFKA_BOOTSTRAP"],
+    show_envvar=True,
+    help="The Kafka brokers. Otherwise the one that `groundswell up` runs in the data folder, or 127.0.0.1:9092.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Local state: tables, the local broker. Otherwise GROUNDSWELL_DATA_DIR, or .groundswell here.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show the Kafka client's warnings, and where an error came from.")
+@click.version_option(package_name="groundswell")
+@click.pass_context
+def main(ctx: click.Context, kafka: str | None, data_dir: Path | None, verbose: bool) -> None:
+    """Hear what people say about your brands before the front page does.
+
+    Everything else is set by GROUNDSWELL_... variables, which each command reads once.
+
+    \b
+    A first look, in two terminals:
+      groundswell up
+      groundswell alerts --follow
+    """  # noqa: D301  \b is click's mark for lines to leave alone
+    if not verbose:
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised, and told once, as well
+    ctx.obj = Chosen(kafka, data_dir)
+
+
+main.commands_by_name = COMMANDS

@@ -161,9 +161,11 @@ class Intake:
         before = self._memory.brands_before(mention.id, offset) if mention.op == "update" else ()
         if first is None and (brands or before):
             self._memory.remember(mention, offset, brands)
-        for brand in before:
-            if brand not in brands:
-                told.append(ToBrand(brand, Removal(origin=origin, why="no_longer_matched", brand=brand, id=mention.id)))
+        told.extend(
+            ToBrand(brand, Removal(origin=origin, why="no_longer_matched", brand=brand, id=mention.id))
+            for brand in before
+            if brand not in brands
+        )
         if not brands:
             return "excluded" if match.excluded_by else "unmatched"
         told.append(_Heard(mention, match.brands, origin, late))
@@ -214,7 +216,11 @@ class Intake:
         books.recent = books.recent * keep + 1
         books.recent_rejected = books.recent_rejected * keep + (what == "dead")
         self._written = False
-        if what == "dead" and books.recent > window / 2 and books.recent_rejected > self._policy.rejected_share * books.recent:
+        if (
+            what == "dead"
+            and books.recent > window / 2
+            and books.recent_rejected > self._policy.rejected_share * books.recent
+        ):
             raise TooManyRejected(
                 f"{books.recent_rejected / books.recent:.0%} of the last {books.recent:.0f} records of partition "
                 f"{self.partition} cannot be read, the latest at offset {record.offset}. See `groundswell dead-letters "

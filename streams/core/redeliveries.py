@@ -63,7 +63,9 @@ class _Block:
     def _columns(self) -> tuple[array[int], ...]:
         return self.ids, self.versions, self.authors, self.offsets, self.previous, self.brands
 
-    def append(self, hashed: int, version: int, author: int, offset: int, previous: int, brands: tuple[str, ...]) -> None:
+    def append(
+        self, hashed: int, version: int, author: int, offset: int, previous: int, brands: tuple[str, ...]
+    ) -> None:
         number = self.brand_sets.setdefault(brands, len(self.names))
         if number == len(self.names):
             self.names.append(brands)
@@ -80,7 +82,7 @@ class _Block:
     def load(cls, row: bytes) -> _Block:
         contents, names = msgspec.msgpack.decode(row, type=tuple[list[bytes], list[tuple[str, ...]]])
         block = cls()
-        for column, content in zip(block._columns(), contents, strict=True):  # noqa: SLF001
+        for column, content in zip(block._columns(), contents, strict=True):
             column.frombytes(content)
         block.names = names
         block.brand_sets = {brands: number for number, brands in enumerate(names)}

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from streams.core.redeliveries import fingerprint
 from streams.records import BrandStats, Evidence, Figures, Sample
@@ -94,9 +95,7 @@ class Tally(Struct):
     def edit(self, mention: ScoredMention) -> None:
         """An edit is no new mention: where it is shown, it is shown as it reads now."""
         text = (mention.text or mention.title or "")[:SAMPLE_CHARS]
-        self.samples = [
-            Sample(**{**_fields(sample), "text": text}) if sample.id == mention.id else sample for sample in self.samples
-        ]
+        self.samples = [replace(sample, text=text) if sample.id == mention.id else sample for sample in self.samples]
 
     def concerns(self, removal: Removal) -> bool:
         """Whether something shown must vanish."""
@@ -162,10 +161,6 @@ def _is_of(sample: Sample, removal: Removal) -> bool:
     return (removal.id is not None and sample.id == removal.id) or (
         removal.author_id is not None and sample.author_id == removal.author_id
     )
-
-
-def _fields(sample: Sample) -> dict[str, object]:
-    return {name: getattr(sample, name) for name in sample.__struct_fields__}
 
 
 def _utc(seconds: float) -> datetime:

@@ -48,7 +48,8 @@ _TOKEN = re.compile(
       | (?P<word>{_WORD}|[{_EMOJI}])""",
     re.VERBOSE | re.IGNORECASE,
 )
-_AROUND = '.,:;!?"()'  # never part of a token at its edges
+AROUND = '.,:;!?"()'
+"""Never part of a token at the edges of a chunk."""
 _PART = re.compile(rf"{_RUN}|[{_KATAKANA}]+|[{_ALONE}]")
 
 
@@ -91,7 +92,7 @@ def has_token(chunk: str) -> bool:
 
 def pieces(chunk: str) -> list[Piece]:
     """Everything in a chunk of normalised text that a rule may hit, each whole before its parts."""
-    bare = chunk.strip(_AROUND)
+    bare = chunk.strip(AROUND)
     if bare.isalnum() and bare.isascii() and bare[:3].lower() != "www":
         start = chunk.index(bare)
         return [Piece("word", bare, start, start + len(bare), 0, 0)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.core.text import fold, pieces
+from streams.core.text import AROUND, fold, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 REMEMBERED_CHUNKS = 50_000
 LONGEST_REMEMBERED = 40
+_LINK = re.compile(r"(https?://[a-z0-9][a-z0-9.-]{0,99})([/?#][!-~]*)?")
 
 
 class Touch(NamedTuple):
@@ -33,6 +35,7 @@ class Vocabulary(dict[str, tuple[Touch, ...]]):
         super().__init__()
         self._numbers: dict[Atom, int] = {}
         self._words: dict[tuple[str, str], int] = {}
+        self._plain: set[str] = set()
         self._prefixes: dict[str, list[tuple[str, int]]] = {}
 
     def number(self, atom: Atom) -> int:
@@ -42,6 +45,7 @@ class Vocabulary(dict[str, tuple[Touch, ...]]):
             if atom.kind == "prefix":
                 self._prefixes.setdefault(atom.key[:4], []).append((atom.key, number))
             self._words[atom.kind, atom.key] = number
+            self._plain.add(f"@{atom.key}" if atom.kind == "handle" else atom.key.lower())
         return self._numbers[atom]
 
     def known(self, kind: str, key: str) -> int | None:
@@ -53,12 +57,24 @@ class Vocabulary(dict[str, tuple[Touch, ...]]):
         return any(k == kind for k, _ in self._words)
 
     def __missing__(self, chunk: str) -> tuple[Touch, ...]:
-        touches = tuple(self._touches(chunk))
+        if link := _LINK.fullmatch(chunk):
+            # Every link is new; its host is not.
+            return self[link[1]] if link[2] else self._learn(chunk, tuple(self._touches(chunk)))
+        return self._learn(chunk, () if self._means_nothing(chunk) else tuple(self._touches(chunk)))
+
+    def _learn(self, chunk: str, touches: tuple[Touch, ...]) -> tuple[Touch, ...]:
         if len(chunk) <= LONGEST_REMEMBERED:
             if len(self) >= REMEMBERED_CHUNKS:
                 self.clear()
             self[chunk] = touches
         return touches
+
+    def _means_nothing(self, chunk: str) -> bool:
+        """Whether a chunk is one plain word or handle that no rule asks for: most new chunks are."""
+        key = chunk.strip(AROUND).lower()
+        if not key.isascii() or not key.removeprefix("@").isalnum():
+            return False
+        return key not in self._plain and key[:4] not in self._prefixes
 
     def _touches(self, chunk: str) -> Iterable[Touch]:
         found = pieces(chunk)

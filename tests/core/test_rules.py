@@ -123,6 +123,7 @@ def test_the_version_is_the_content_s_whatever_its_comments_and_layout():
         ("#dellfail", "#DellFail"),
         ("@dell", "hey @DELL!"),
         ("dell.com", "see https://www.dell.com/x"),
+        ("dell.com", "see http://support.dell.com"),
         ("戴尔", "我的戴尔电脑"),
         ("🔥", "my laptop 🔥🔥"),
         ("a AND NOT b", "a c"),
@@ -351,6 +352,7 @@ LITERALS = st.sampled_from(
         "#dell",
         "@dell",
         "戴",
+        "dell.com",
         '"a b"',
         '"a a"',
         '"dell wi fi"',
@@ -380,6 +382,11 @@ CHUNKS = st.sampled_from(
         "Ｄｅｌｌ",
         "it’s",
         "https://dell.com/a",
+        "https://www.dell.com?b",
+        "http://dell.com",
+        "https://(dell)",
+        "(@dell)",
+        "dell.com.",
         "x",
     ]
 )

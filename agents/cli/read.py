@@ -1,0 +1,108 @@
+"""Reading a whole topic, as a stranger would: in no consumer group, committing nothing."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from agents.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.structs import ConsumerRecord
+
+    from streams.settings import Settings
+    from streams.topics import Topic
+
+PATIENCE_S = 30
+
+Ends = dict[TopicPartition, int]
+
+
+@asynccontextmanager
+async def connected(client: AIOKafkaConsumer | AIOKafkaProducer, settings: Settings) -> AsyncIterator[None]:
+    """Start a client, and stop it whatever happens.
+
+    Raises:
+        CommandError: no broker answers.
+    """
+    try:
+        try:
+            await client.start()
+        except (KafkaError, OSError) as error:
+            raise CommandError(
+                f"no Kafka broker answers at {settings.kafka_bootstrap}: {error}. Start one (`groundswell up`), "
+                "or name yours with --kafka or KAFKA_BOOTSTRAP."
+            ) from error
+        yield
+    finally:
+        await client.stop()
+
+
+@asynccontextmanager
+async def reading(settings: Settings, topic: Topic, ends: Ends | None = None) -> AsyncIterator[Reader]:
+    """Open a topic for reading; `ends` (another reader's) instead of where it ends now.
+
+    Raises:
+        CommandError: no broker answers, or it has no such topic.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=f"{settings.app_id}-cli",
+        auto_offset_reset="earliest",
+    )
+    async with connected(consumer, settings):
+        yield Reader(consumer, ends or await _ends(consumer, topic.full_name(settings)))
+
+
+class Reader:
+    """One topic, first to the end that it had when it was opened, then onwards."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, ends: Ends) -> None:
+        self.ends = ends
+        self._consumer = consumer
+        consumer.assign(list(ends))
+
+    async def to_end(self) -> AsyncIterator[ConsumerRecord]:
+        """Yield every record up to `ends`, each partition's in order.
+
+        Raises:
+            CommandError: the broker has fallen silent.
+        """
+        await self._consumer.seek_to_beginning(*self.ends)
+        silent_s = 0
+        while left := [tp for tp, end in self.ends.items() if await self._consumer.position(tp) < end]:
+            found: Mapping[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(*left, timeout_ms=1000)
+            silent_s = 0 if found else silent_s + 1
+            if silent_s >= PATIENCE_S:
+                raise CommandError(f"{left[0].topic}: the broker has sent nothing for {PATIENCE_S} s; is it well?")
+            for tp, records in found.items():
+                for record in records:
+                    if record.offset < self.ends[tp]:
+                        yield record
+        for tp, end in self.ends.items():
+            self._consumer.seek(tp, end)  # the last fetch may have gone beyond it
+
+    async def onwards(self) -> AsyncIterator[ConsumerRecord]:
+        """Yield, after `to_end`, whatever comes, without end."""
+        async for record in self._consumer:
+            yield record
+
+
+async def _ends(consumer: AIOKafkaConsumer, name: str) -> Ends:
+    """Where each partition ends. Asks for the list of topics first, because asking for one topic may create it."""
+    if name not in await consumer.topics():
+        raise CommandError(
+            f"topic {name} does not exist: run `groundswell topics create`, or check GROUNDSWELL_TOPIC_PREFIX"
+        )
+    first = TopicPartition(name, 0)
+    consumer.assign([first])
+    await consumer.end_offsets([first])  # from here on the consumer knows the topic's partitions
+    partitions = consumer.partitions_for_topic(name) or {0}
+    ends: Ends = await consumer.end_offsets([TopicPartition(name, number) for number in sorted(partitions)])
+    return ends

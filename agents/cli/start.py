@@ -1,0 +1,34 @@
+"""`groundswell worker`: the options of `agents.cli.worker`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from agents.cli.chosen import Chosen
+
+
+@click.command()
+@click.option("--rules", type=click.Path(path_type=Path), metavar="FILE", help="What to listen for (GROUNDSWELL_RULES).")
+@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where this worker's tables are.")
+@click.option("--metrics-port", type=int, metavar="N", help="Serve Prometheus metrics here; 0: nowhere.")
+@click.pass_obj
+def worker(chosen: Chosen, rules: Path | None, data_dir: Path | None, metrics_port: int | None) -> None:
+    """Run the agents until told to stop.
+
+    The topics must be there (`groundswell topics create`). To scale, run more workers, each with a data
+    folder of its own. SIGTERM or Ctrl-C ends one in good order; a kill -9 loses nothing either.
+
+    \b
+    Example:
+      groundswell worker --rules rules.yaml --metrics-port 9100
+
+    Next: publish something (`groundswell simulate`) and watch `groundswell alerts --follow`.
+    """  # noqa: D301
+    from agents.cli.worker import run_worker  # noqa: PLC0415  Faust and all agents: --help need not wait for them
+
+    more: dict[str, object] = {"rules": rules, "metrics_port": metrics_port}
+    run_worker(chosen.settings(**more | ({"data_dir": data_dir} if data_dir else {})))

@@ -1,0 +1,103 @@
+"""`groundswell topics` and `groundswell topology`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agents.cli.chosen import Chosen
+    from streams.settings import Settings
+    from streams.topics import Topic
+
+DAY_S = 86_400
+PIPED_WIDTH = 1000  # nobody reads a pipe by its width: one line a row
+
+
+@click.group()
+def topics() -> None:
+    """Make the Kafka topics."""
+
+
+@topics.command()
+@click.pass_obj
+def create(chosen: Chosen) -> None:
+    """Create the topics that are missing, and check the others.
+
+    Safe to run again: what is there is left as it is. Partition counts are fixed from then on, so set
+    GROUNDSWELL_RAW_PARTITIONS, GROUNDSWELL_KEYED_PARTITIONS and GROUNDSWELL_REPLICATION first.
+
+    \b
+    Example:
+      groundswell --kafka broker:9092 topics create
+
+    Next: `groundswell worker --rules rules.yaml`.
+    """  # noqa: D301
+    from streams.broker import create_topics  # noqa: PLC0415  loads Faust
+
+    created = asyncio.run(create_topics(chosen.settings()))
+    for name in created:
+        click.echo(name)
+    click.echo(f"{len(created)} topics created." if created else "All topics are there.", err=True)
+
+
+@click.command()
+@click.pass_obj
+def topology(chosen: Chosen) -> None:
+    """Print every topic and table: who writes it, who reads it.
+
+    Needs no broker: it says what the settings ask for.
+
+    \b
+    Example:
+      groundswell topology
+
+    Next: `groundswell topics create` makes it so.
+    """  # noqa: D301
+    from streams.tables import STATE  # noqa: PLC0415  loads Faust
+    from streams.topics import TOPOLOGY  # noqa: PLC0415
+
+    settings = chosen.settings()
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    flow = (
+        (
+            topic.full_name(settings),
+            topic.key,
+            topic.value.replace("|", " | "),
+            topic.written_by,
+            ", ".join(topic.read_by),
+            str(topic.partitions(settings)),
+            _kept(topic, settings),
+        )
+        for topic in TOPOLOGY
+    )
+    state = (
+        (t.name, t.key, t.value, t.owner, settings.topic_prefix + t.follows, str(t.partitions(settings)), t.changelog(settings))
+        for t in STATE
+    )
+    console.print(_table("Topics", ("topic", "key", "value", "written by", "read by", "partitions", "kept"), flow))
+    console.print(_table("State", ("table", "key", "value", "owner", "follows", "partitions", "changelog"), state))
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column == "partitions" else "left", header_style="dim")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _kept(topic: Topic, settings: Settings) -> str:
+    if topic.compacted:
+        return "latest of each key"
+    seconds = topic.retention_s or settings.raw_retention_s
+    return f"{seconds / DAY_S:g} days"

@@ -1,0 +1,259 @@
+"""`groundswell up`: everything on this machine, from one command, with a story or a person's own posts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import click
+
+from agents.cli.accounts import read_accounts
+from agents.cli.localkafka import LocalKafka
+from agents.cli.screen import Screen
+from agents.sources.publisher import make_producer, publish
+from agents.sources.csvmap import parse_mapping
+from agents.sources.replay import Replay
+from agents.sources.scenario import Scenario
+from agents.sources.simulate import Simulate
+from streams.broker import create_topics, delete_topics, group_is_ready
+from streams.core.rules import load_rules
+from streams.settings import load_settings
+from streams.topics import RAW
+
+if TYPE_CHECKING:
+    from agents.sources.interface import Source
+    from agents.sources.publisher import Published
+    from streams.settings import Settings
+
+PREFIX = "groundswell-up-"
+"""Each run has topics of its own: the same story told twice would be redeliveries. The run before is cleared away."""
+
+OWN_POSTS_MAX_AGE_S = 10 * 365 * 86_400
+READY_S = 60.0
+STOP_S = 6.0
+RESTARTS = 5
+
+
+class UpError(Exception):
+    """What `up` started does not work; the message says which part, and where its log is."""
+
+
+@click.command()
+@click.option("--for", "duration", metavar="TIME", help="Stop after this long, such as 300s or 5m.")
+@click.option("--scenario", default="dell-batteries", show_default=True, help="A bundled story, or a .yaml file.")
+@click.option(
+    "--input",
+    "recorded",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own recorded posts instead: CSV or JSONL.",
+)
+@click.option(
+    "--map",
+    "mapping",
+    metavar="SPEC",
+    default="",
+    help="The file's columns: text=body,observed_at=created_at,source='x'. Usual names are guessed.",
+)
+@click.option(
+    "--rules",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What to listen for; the story brings its own.",
+)
+@click.pass_obj
+def up(
+    settings: Settings, duration: str | None, scenario: str, recorded: Path | None, mapping: str, rules: Path | None
+) -> None:
+    r"""Start Kafka, topics and a worker, tell a story into them, and show what is found.
+
+    \b
+    groundswell up                     the Dell batteries of 2006, 60 times faster than life
+    groundswell up --for 300s          the same, and an exit code that says whether the alert came
+    groundswell up --input posts.csv --rules my.yaml
+
+    Kafka is Apache's own, run from its jars in the data folder (Java 17 and Maven); with --kafka or
+    KAFKA_BOOTSTRAP, any other. Ctrl-C stops everything that was started.
+    """
+    if recorded is not None and rules is None:
+        raise click.UsageError("--input needs --rules: the YAML file that says what to listen for in your posts.")
+    source: Source
+    if recorded is not None and rules is not None:
+        source = Replay(recorded, mapping=parse_mapping(mapping), times="shifted")
+        run = Run(settings, source, rules, expects_alert=False, max_age_s=OWN_POSTS_MAX_AGE_S, play_s=None)
+    else:
+        story = Scenario.load(scenario)
+        source = Simulate(story)
+        run = Run(
+            settings,
+            source,
+            rules or Path(story.rules),
+            expects_alert=bool(story.incidents),
+            max_age_s=story.notify_max_age_s,
+            play_s=story.play_s,
+        )
+    seconds = _seconds(duration) if duration else None if sys.stdout.isatty() else run.play_s
+    sys.exit(asyncio.run(run.until(seconds)))
+
+
+def _seconds(duration: str) -> float:
+    number, unit = duration[:-1], duration[-1:]
+    if unit.isdigit():
+        number, unit = duration, "s"
+    try:
+        return float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    except (KeyError, ValueError):
+        raise click.BadParameter(f"{duration!r}: expected a time such as 300s, 5m or 1h", param_hint="--for") from None
+
+
+class Run:
+    """One run of everything."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        rules: Path,
+        *,
+        expects_alert: bool,
+        max_age_s: int,
+        play_s: float | None,
+    ) -> None:
+        self._source, self._expects_alert, self.play_s = source, expects_alert, play_s
+        load_rules(rules.read_text(encoding="utf-8"), where=str(rules))  # refused before anything is started
+        self._base = settings
+        self._own_broker = None if settings.names_a_broker else LocalKafka(settings.data_dir / "kafka")
+        self._profile = {
+            "topic_prefix": f"{PREFIX}{datetime.now(UTC):%Y%m%d-%H%M%S}.",
+            "rules": str(rules.resolve()),
+            "notify_max_age_s": max_age_s,
+        }
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._screen = Screen()
+        self._log = settings.data_dir / "worker.log"
+        self._started_broker = False
+
+    async def until(self, seconds: float | None) -> int:
+        """Run, and return the exit code."""
+        stop = asyncio.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+        work = asyncio.create_task(self._work(seconds, stop))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                self._screen.say("stopping ...")
+                work.cancel()
+                with suppress(asyncio.CancelledError):
+                    await work
+                return 0
+            return work.result()
+        finally:
+            stopping.cancel()
+            self._screen.close()
+            await asyncio.to_thread(self._stop)
+
+    async def _work(self, seconds: float | None, stop: asyncio.Event) -> int:
+        settings = await self._set_up()
+        self._screen.say("set-up done")
+        deadline = None if seconds is None else monotonic() + seconds
+        telling = asyncio.create_task(self._tell(settings))
+        watching = asyncio.create_task(self._screen.watch(settings))
+        minding = asyncio.create_task(self._mind_worker(settings))
+        jobs = {telling, watching, minding}
+        try:
+            while jobs and (deadline is None or monotonic() < deadline) and not stop.is_set():
+                left = None if deadline is None else max(0.0, deadline - monotonic())
+                done, jobs = await asyncio.wait(jobs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                for job in done:
+                    job.result()
+        finally:
+            for job in (telling, watching, minding):
+                job.cancel()
+            await asyncio.gather(telling, watching, minding, return_exceptions=True)
+        self._screen.say(await read_accounts(settings))
+        self._screen.say(f"Look again: GROUNDSWELL_TOPIC_PREFIX={settings.topic_prefix} groundswell alerts --all")
+        if self._expects_alert and not self._screen.fired:
+            self._screen.say(f"The story's alert did not come. The worker's log: {self._log}")
+            return 1
+        return 0
+
+    # -- setting up ------------------------------------------------------------------------------
+
+    async def _set_up(self) -> Settings:
+        bootstrap = self._base.kafka_bootstrap
+        if self._own_broker is not None:
+            self._screen.say("starting Kafka ...")
+            self._started_broker = await asyncio.to_thread(self._own_broker.start)
+            await self._own_broker.wait_ready()
+            bootstrap = self._own_broker.bootstrap
+        settings = load_settings(
+            **{**self._base.model_dump(exclude_unset=True), **self._profile, "kafka_bootstrap": bootstrap}
+        )
+        self._screen.say(f"Kafka answers at {bootstrap}; creating topics {settings.topic_prefix}*")
+        await delete_topics(settings, PREFIX)
+        await create_topics(settings)
+        self._start_worker(settings)
+        deadline = monotonic() + READY_S
+        while not await group_is_ready(settings):
+            if self._worker_ended() or monotonic() > deadline:
+                raise UpError(f"the worker did not start:\n{self._last_words()}")
+            await asyncio.sleep(0.2)
+        return settings
+
+    def _start_worker(self, settings: Settings) -> None:
+        environment = {
+            **os.environ,
+            **{f"GROUNDSWELL_{name.upper()}": str(value) for name, value in self._profile.items()},
+            "GROUNDSWELL_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "GROUNDSWELL_DATA_DIR": str(settings.data_dir / settings.topic_prefix.rstrip(".")),
+        }
+        with self._log.open("ab") as log:
+            self._worker = subprocess.Popen(
+                [sys.executable, "-m", "agents.cli", "worker"],
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches us first; we stop things in order
+            )
+
+    async def _mind_worker(self, settings: Settings) -> None:
+        """Start a worker that ended again, as its supervisor in production would."""
+        for _ in range(RESTARTS):
+            await asyncio.to_thread(self._worker.wait)
+            self._screen.say(f"the worker ended, starting it again:\n{self._last_words()}")
+            self._start_worker(settings)
+        raise UpError(f"the worker keeps ending. Its log: {self._log}\n{self._last_words()}")
+
+    def _worker_ended(self) -> bool:
+        return self._worker is not None and self._worker.poll() is not None
+
+    def _last_words(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
+
+    # -- the story -------------------------------------------------------------------------------
+
+    async def _tell(self, settings: Settings) -> None:
+        async with make_producer(settings) as producer:
+            done = await publish(self._source, producer, RAW.full_name(settings), on_progress=self._progress)
+        self._screen.say(f"told {done.records:,} mentions in {done.seconds:.0f} s")
+
+    def _progress(self, published: Published) -> None:
+        self._screen.published = published.records
+
+    def _stop(self) -> None:
+        if self._worker is not None and self._worker.poll() is None:
+            self._worker.terminate()
+            try:
+                self._worker.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._worker.kill()
+        if self._own_broker is not None and self._started_broker:
+            self._own_broker.stop(patience_s=3)

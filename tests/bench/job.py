@@ -1,0 +1,104 @@
+"""What every contender is given, and how it is measured."""
+
+from __future__ import annotations
+
+import cProfile
+import os
+import pstats
+import resource
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from streams.core.rules import load_rules
+from streams.core.sentiment import Scorer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.core.rules import BrandMatch, Rules
+    from streams.records import Mention, Sentiment
+
+RAW_PARTITIONS = 4
+
+
+class Job(msgspec.Struct):
+    """One run. The raw topic is `prefix` + `mentions.raw`; `app_id` is this run's alone."""
+
+    contender: str
+    bootstrap: str
+    prefix: str
+    app_id: str
+    records: int
+    rules: str
+    data_dir: str
+    profile: bool = False
+
+    def load_rules(self) -> Rules:
+        return load_rules(Path(self.rules).read_text(encoding="utf-8"))
+
+
+class Measured(msgspec.Struct):
+    """What a run took. `startup_cpu_s` was spent before the first record and is in nothing else."""
+
+    records: int
+    seconds: float
+    cpu_s: float
+    startup_cpu_s: float
+
+    @property
+    def per_second(self) -> float:
+        return self.records / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU time of a record, all threads, microseconds."""
+        return self.cpu_s / self.records * 1e6
+
+
+class Judge:
+    """The same rules and the same stock VADER for the contenders that are not Groundswell, a mention at a time."""
+
+    def __init__(self, job: Job) -> None:
+        self._rules = job.load_rules()
+        self._score_many = Scorer().score_many
+        self.version = self._rules.version
+
+    def __call__(self, mention: Mention) -> tuple[Sequence[BrandMatch], Sentiment | None]:
+        brands = self._rules.match_many([mention])[0].brands
+        if not brands:
+            return (), None
+        return brands, self._score_many([mention.text or mention.title or ""], [mention.lang])[0]
+
+
+class Watch:
+    """Starts with the first record handled, stops when the last one is durable."""
+
+    def __init__(self, *, profile: bool) -> None:
+        self._began_s = self._cpu_began_s = 0.0
+        self._profile = cProfile.Profile() if profile else None
+
+    def first(self) -> None:
+        """Say so with every record; only the first counts."""
+        if not self._began_s:
+            self._began_s, self._cpu_began_s = perf_counter(), _cpu_s()
+            if self._profile:
+                self._profile.enable()
+
+    def last(self, records: int, *, idle_s: float = 0.0) -> None:
+        """Print what was measured and leave: an orderly stop takes seconds that are nobody's throughput."""
+        seconds, cpu_s = perf_counter() - self._began_s - idle_s, _cpu_s() - self._cpu_began_s
+        print(msgspec.json.encode(Measured(records, seconds, cpu_s, self._cpu_began_s)).decode(), flush=True)
+        if self._profile:
+            self._profile.disable()
+            pstats.Stats(self._profile, stream=sys.stderr).sort_stats("tottime").print_stats(25)
+            sys.stderr.flush()
+        os._exit(0)
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime

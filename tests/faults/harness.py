@@ -1,0 +1,274 @@
+"""Workers as processes of their own, a publisher, and eyes on the broker. Nothing here waits blindly."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from agents.sources.publisher import make_producer
+from streams.broker import create_topics
+from streams.settings import Settings
+from streams.tables import BRANDS, SEEN
+from streams.topics import ALERTS, DEAD_LETTERS, RAW, SCORED, SPIKES
+from tests.faults import oracle
+from tests.faults.oracle import Published, Standing, Story, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from aiokafka.structs import ConsumerRecord
+
+    from agents.cli.localkafka import LocalKafka
+    from tests.faults.oracle import Said
+
+LOOK_EVERY_S = 0.05
+EXIT_WITHIN_S = 10
+SESSION_TIMEOUT_S = 6
+FLOW = (RAW, SCORED, SPIKES, ALERTS)
+"""What workers read, each topic after those that feed it."""
+
+
+async def until(what: str, holds: Callable[[], Awaitable[bool]], within_s: float) -> None:
+    """Return as soon as it holds."""
+    give_up_at = monotonic() + within_s
+    while not await holds():
+        if monotonic() > give_up_at:
+            raise AssertionError(f"after {within_s} s still not so: {what}")
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+class Process:
+    """A process of the operating system, with a log file. It shares nothing with the test but the broker."""
+
+    def __init__(self, home: str, number: int, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        self.home, self.name = home, f"{home}-{number}"
+        with (folder / f"{self.name}.log").open("ab") as log:
+            self._popen = subprocess.Popen(
+                command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None: it runs."""
+        return self._popen.poll()
+
+    async def kill(self) -> None:
+        """As the out-of-memory killer does it: no last words."""
+        self._popen.send_signal(signal.SIGKILL)
+        await self._ended()
+
+    async def stop(self) -> None:
+        """As a supervisor does it. It must obey, in time, and be content."""
+        asked_at = monotonic()
+        self._popen.send_signal(signal.SIGTERM)
+        await self._ended()
+        assert self.exit_code == 0, f"{self.name} ended with {self.exit_code}"
+        assert monotonic() - asked_at < EXIT_WITHIN_S
+
+    async def _ended(self) -> None:
+        await asyncio.to_thread(self._popen.wait, 2 * EXIT_WITHIN_S)
+
+
+class Eyes:
+    """Sees what stands on the broker, and how far a group has come."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+
+    async def __aenter__(self) -> Self:
+        await self._admin.start()
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+        await self._admin.close()
+
+    async def ends(self, topic: str) -> dict[TopicPartition, int]:
+        """Where each partition of a topic ends now."""
+        ((found,)) = await self._admin.describe_topics([topic])
+        return await self._consumer.end_offsets([TopicPartition(topic, one["partition"]) for one in found["partitions"]])
+
+    async def behind(self, group: str, ends: Mapping[TopicPartition, int]) -> int:
+        """How many records before `ends` a group has not committed yet."""
+        offsets = await self._admin.list_consumer_group_offsets(group)
+        committed = {tp: offset.offset for tp, offset in offsets.items()}
+        return sum(max(0, end - committed.get(tp, 0)) for tp, end in ends.items())
+
+    async def members(self, group: str) -> int:
+        """How many members share a group's partitions; 0 while it is being shared out."""
+        (answer,) = await self._admin.describe_consumer_groups([group])
+        ((_, _, state, _, _, members, *_),) = answer.groups
+        return len(members) if state == "Stable" else 0
+
+    async def read(self, topic: str) -> list[ConsumerRecord]:
+        """A topic from its start to its end."""
+        ends = {tp: end for tp, end in (await self.ends(topic)).items() if end}
+        self._consumer.assign(list(ends))
+        await self._consumer.seek_to_beginning()
+        records: list[ConsumerRecord] = []
+        for tp, end in ends.items():
+            while await self._consumer.position(tp) < end:
+                for some in (await self._consumer.getmany(timeout_ms=200)).values():
+                    records += some
+        return records
+
+    async def latest(self, changelog: str) -> dict[tuple[int, bytes], bytes]:
+        """The rows of a changelog, by partition and key."""
+        rows = {(record.partition, record.key): record.value for record in await self.read(changelog)}
+        return {key: row for key, row in rows.items() if row is not None}
+
+
+class Flow:
+    """The whole flow on its own topics: `async with Flow(...)`. Where the block fails, the workers' last words are printed."""
+
+    def __init__(self, kafka: LocalKafka, prefix: str, folder: Path, **settings: object) -> None:
+        self._folder = folder
+        self._rules = folder / "rules.yaml"
+        self._rules.write_text(oracle.RULES)
+        self.settings = Settings(
+            kafka_bootstrap=kafka.bootstrap, topic_prefix=prefix, session_timeout_s=SESSION_TIMEOUT_S, **settings
+        )
+        self._group = prefix + self.settings.app_id
+        self._processes: list[Process] = []
+        self._started = 0
+        self._stack = AsyncExitStack()
+        self._producer = make_producer(self.settings)
+        self.published: list[Published] = []
+        self.eyes = Eyes(kafka.bootstrap)
+
+    async def __aenter__(self) -> Self:
+        await create_topics(self.settings)
+        await self._stack.enter_async_context(self.eyes)
+        await self._producer.start()
+        self._stack.push_async_callback(self._producer.stop)
+        return self
+
+    async def __aexit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        for process in self._processes:
+            if process.exit_code is None:
+                await process.kill()
+        if failure:
+            for log in sorted(self._folder.glob("*.log")):
+                print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-30:], sep="\n")
+        await self._stack.aclose()
+
+    # -- workers ---------------------------------------------------------------------------------
+
+    @property
+    def workers(self) -> list[Process]:
+        """Those that ought to run."""
+        return list(self._processes)
+
+    def start_worker(self, home: str) -> Process:
+        """Start one; `home` names its data folder, which it finds again when it is started anew."""
+        self._started += 1
+        given = self.settings
+        environment = {
+            "KAFKA_BOOTSTRAP": given.kafka_bootstrap,
+            "GROUNDSWELL_TOPIC_PREFIX": given.topic_prefix,
+            "GROUNDSWELL_SESSION_TIMEOUT_S": str(given.session_timeout_s),
+            "GROUNDSWELL_CHECKPOINT_S": str(given.checkpoint_s),
+            "GROUNDSWELL_RULES": str(self._rules),
+            "GROUNDSWELL_DATA_DIR": str(self._folder / home),
+        }
+        program = "from agents.cli.worker import run_worker; from streams.settings import load_settings; run_worker(load_settings())"
+        worker = Process(home, self._started, [sys.executable, "-c", program], environment, self._folder)
+        self._processes.append(worker)
+        return worker
+
+    async def kill(self, worker: Process) -> None:
+        """SIGKILL."""
+        self._processes.remove(worker)
+        await worker.kill()
+
+    async def stop(self, worker: Process) -> None:
+        """SIGTERM."""
+        self._processes.remove(worker)
+        await worker.stop()
+
+    def _check_alive(self) -> None:
+        dead = [f"{worker.name} ended with {worker.exit_code}" for worker in self._processes if worker.exit_code is not None]
+        assert not dead
+
+    async def shared(self, within_s: float = 60) -> None:
+        """Return once the partitions are shared out among all workers."""
+
+        async def all_are_in() -> bool:
+            self._check_alive()
+            return await self.eyes.members(self._group) == len(self._processes)
+
+        await until(f"{len(self._processes)} workers share the partitions", all_are_in, within_s)
+
+    # -- input -----------------------------------------------------------------------------------
+
+    async def publish(self, story: Iterable[Said], per_second: float = float("inf")) -> None:
+        """Publish, evenly paced; return once all of it is acknowledged."""
+        started, sent = monotonic(), []
+        for number, said in enumerate(story):
+            ahead_s = number / per_second - (monotonic() - started)
+            if ahead_s > LOOK_EVERY_S:
+                await asyncio.sleep(ahead_s)
+            sent.append((said, await self._producer.send(RAW.full_name(self.settings), key=said.key, value=said.value)))
+        for said, acknowledged in sent:
+            where = await acknowledged
+            self.published.append(Published(said, where.partition, where.offset))
+
+    # -- what becomes of it ----------------------------------------------------------------------
+
+    async def told(self, at_least: float, within_s: float = 60) -> None:
+        """Return once intake has sent on so many records, marks and repetitions included."""
+
+        async def so_many_are_told() -> bool:
+            self._check_alive()
+            return sum((await self.eyes.ends(SCORED.full_name(self.settings))).values()) >= at_least
+
+        await until(f"{at_least} records are told", so_many_are_told, within_s)
+
+    async def settled(self, within_s: float = 60) -> None:
+        """Return once everything published so far has been handled, to the end of the flow, and committed.
+
+        Time goes on where all is quiet, so logs keep growing: what counts is where each ended once the one before was done.
+        """
+        give_up_at = monotonic() + within_s
+        for topic in FLOW:
+            name = topic.full_name(self.settings)
+            ends = await self.eyes.ends(name)
+
+            async def all_is_committed(ends: Mapping[TopicPartition, int] = ends) -> bool:
+                self._check_alive()
+                try:
+                    return await self.eyes.behind(self._group, ends) == 0
+                except KafkaError:  # the group's coordinator is moving or not there yet
+                    return False
+
+            await until(f"all of {name} is committed", all_is_committed, give_up_at - monotonic())
+
+    async def verdict(self) -> Verdict:
+        """Compare what stands on the broker with what was published."""
+        settings, eyes = self.settings, self.eyes
+        standing = Standing(
+            scored=await eyes.read(SCORED.full_name(settings)),
+            dead_letters=await eyes.read(DEAD_LETTERS.full_name(settings)),
+            seen=await eyes.latest(SEEN.changelog(settings)),
+            brands=await eyes.latest(BRANDS.changelog(settings)),
+            settings=settings,
+        )
+        return oracle.judge(self.published, standing)
+
+
+def new_story(seed: int) -> Story:
+    """Return a story that begins now."""
+    return Story(seed, oracle.beginning())

@@ -1,0 +1,41 @@
+"""Workers are restarted as a rolling upgrade does it, with mentions waiting: round after round, nothing is skipped."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.harness import Flow, new_story
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+WAITING = 200
+"""Mentions published while no worker runs."""
+
+
+async def test_a_worker_restarted_with_mentions_waiting_skips_none(kafka, prefix, tmp_path, say, rounds):
+    story = new_story(seed=2)
+    async with Flow(kafka, prefix, tmp_path) as flow:
+        for _ in range(rounds):
+            await flow.publish(story.go_on(WAITING))
+            worker = flow.start_worker("a")
+            await flow.settled()
+            await flow.stop(worker)
+        verdict = await flow.verdict()
+    say(f"{rounds} restarts: {verdict}")
+    assert not verdict.wrong
+
+
+async def test_a_second_worker_that_joins_and_leaves_costs_nothing(kafka, prefix, tmp_path, say, rounds):
+    story = new_story(seed=3)
+    async with Flow(kafka, prefix, tmp_path) as flow:
+        flow.start_worker("a")
+        for _ in range(rounds):
+            guest = flow.start_worker("b")
+            await flow.publish(story.go_on(WAITING))
+            await flow.shared()
+            await flow.publish(story.go_on(WAITING))
+            await flow.stop(guest)
+            await flow.settled()
+        verdict = await flow.verdict()
+    say(f"{rounds} visits: {verdict}")
+    assert not verdict.wrong

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.keyed import CLOCK_KEY, KeyedDesk
+from streams.outbox import Out
+from streams.records import Mark, Origin, Removal, ScoredMention, Sentiment, encode
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ON_WIRE = msgspec.json.Decoder(ScoredMention | Removal | Mark).decode
+
+
+class Counted(msgspec.Struct):
+    seen: list[str] = []
+    closed: int = 0
+
+
+class CountByMinute:
+    """A toy agent: it remembers ids, and each minute of event time says how many it has seen."""
+
+    def begin(self, key, now):
+        return Counted()
+
+    def apply(self, key, state, value, now):
+        if isinstance(value, Removal):
+            state.seen = [one for one in state.seen if one != value.id]
+        else:
+            state.seen = [*state.seen, value.id]
+        return []
+
+    def concerns(self, state, value):
+        return value.id in state.seen
+
+    def pass_time(self, key, state, now):
+        minute = int((now - START) / timedelta(minutes=1))
+        if minute > state.closed:
+            state.closed = minute
+            yield Out("said", 0, key.encode(), f"{minute}: {len(state.seen)}".encode())
+
+    def due(self, state):
+        return START + timedelta(minutes=state.closed + 1)
+
+    def time_of(self, value):
+        return value.time if isinstance(value, Mark) else value.observed_at
+
+    def pass_on(self, mark):
+        return [Out("marks", 0, None, mark.time.isoformat().encode())]
+
+    def dump(self, state):
+        return msgspec.msgpack.encode(state)
+
+    def load(self, row):
+        return msgspec.msgpack.decode(row, type=Counted)
+
+
+@dataclass
+class Record:
+    key: bytes | None
+    value: bytes
+
+
+def desk(rows=(), lanes: int = 1) -> KeyedDesk[Counted]:
+    return KeyedDesk(
+        CountByMinute(), agent="detect", lanes=lanes, decode=ON_WIRE, origin_of=lambda value, _: value.origin, rows=rows
+    )
+
+
+def said(brand: str, offset: int, seconds: float, lane: int = 0) -> Record:
+    mention = ScoredMention(
+        brand=brand,
+        origin=Origin(0, lane, offset),
+        id=f"{lane}.{offset}",
+        source="x",
+        observed_at=START + timedelta(seconds=seconds),
+        sentiment=Sentiment(label="neutral"),
+    )
+    return Record(brand.encode(), encode(mention))
+
+
+def mark(seconds: float | None, lane: int = 0, offset: int = 0) -> Record:
+    time = None if seconds is None else START + timedelta(seconds=seconds)
+    return Record(None, encode(Mark(origin=Origin(0, lane, offset), time=time)))
+
+
+def states(one: KeyedDesk[Counted]) -> dict[str, list[str]]:
+    return {key: state.seen for key, state in one.states()}
+
+
+def spoken(outs) -> list[tuple[str, bytes]]:
+    return [(out.topic, out.value) for out in outs if out.topic == "said"]
+
+
+def test_what_is_said_twice_is_counted_once():
+    one = desk()
+
+    one.handle([said("dell", 0, 1), said("dell", 1, 2), said("dell", 0, 1), said("dell", 1, 2)], 0)
+
+    assert states(one) == {"dell": ["0.0", "0.1"]}
+
+
+def test_a_new_epoch_of_the_raw_log_starts_its_offsets_anew():
+    one = desk()
+    later = msgspec.structs.replace(ON_WIRE(said("dell", 0, 3).value), origin=Origin(1, 0, 0), id="new")
+
+    one.handle([said("dell", 5, 1), Record(b"dell", encode(later))], 0)
+
+    assert states(one) == {"dell": ["0.5", "new"]}
+
+
+def test_lanes_have_watermarks_of_their_own():
+    one = desk(lanes=2)
+
+    one.handle([said("dell", 9, 1, lane=0), said("dell", 3, 1, lane=1), said("dell", 3, 1, lane=1)], 0)
+
+    assert states(one) == {"dell": ["0.9", "1.3"]}
+
+
+def test_time_is_the_lowest_progress_of_all_lanes():
+    one = desk(lanes=2)
+
+    assert spoken(one.handle([said("dell", 0, 10, lane=0), mark(600, lane=0)], 0)) == []
+    assert spoken(one.handle([mark(130, lane=1)], 0)) == [("said", b"2: 1")]
+
+
+def test_a_lane_that_holds_nothing_holds_nobody_back():
+    one = desk(lanes=2)
+
+    assert spoken(one.handle([mark(None, lane=1), said("dell", 0, 10), mark(70)], 0)) == [("said", b"1: 1")]
+
+
+def test_time_never_goes_back():
+    one = desk()
+    one.handle([said("dell", 0, 10), mark(600)], 0)
+
+    assert spoken(one.handle([mark(70)], 0)) == []
+
+
+def test_progress_is_passed_on_at_most_once_a_second_of_event_time():
+    outs = desk().handle([mark(1), mark(1.5), mark(2.1), mark(2.2)], 0)
+
+    assert [out.value for out in outs] == [b"2026-01-01T00:00:01+00:00", b"2026-01-01T00:00:02.100000+00:00"]
+
+
+def test_a_removal_for_everybody_touches_only_the_rows_that_it_concerns():
+    one = desk()
+    one.handle([said("dell", 0, 1), said("hp", 1, 1)], 0)
+    one.changed_rows()
+
+    gone = Removal(origin=Origin(0, 0, 2), why="deleted", id="0.0")
+    one.handle([Record(None, encode(gone))], 0)
+
+    assert states(one) == {"dell": [], "hp": ["0.1"]}
+    assert [key for key, _ in one.changed_rows()] == [b"dell"]
+
+
+LOG = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["dell", "hp"]), st.integers(0, 400), st.integers(0, 1)),
+        st.tuples(st.none(), st.integers(0, 400), st.integers(0, 1)),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def log_of(steps) -> list[Record]:
+    offsets = [0, 0]
+    records = []
+    for brand, seconds, lane in steps:
+        if brand is None:
+            records.append(mark(seconds, lane, offsets[lane]))
+        else:
+            records.append(said(brand, offsets[lane], seconds, lane))
+            offsets[lane] += 1
+    return records
+
+
+@given(LOG, st.data())
+def test_the_same_log_says_the_same_however_it_is_cut_and_wherever_the_worker_is_killed(steps, data):
+    """Rows are written one by one, the clock last; a kill may come between any two of them."""
+    records = log_of(steps)
+    expected = desk(lanes=2)
+    everything = expected.handle(records, 0)
+
+    rows: dict[bytes, bytes] = {}
+    worker = desk(lanes=2)
+    outs: list[Out] = []
+    position = committed = 0
+    for _ in range(data.draw(st.integers(0, 5))):
+        position, begin = data.draw(st.integers(position, len(records))), position
+        outs += worker.handle(records[begin:position], 0)
+        if data.draw(st.booleans()):
+            changed = worker.changed_rows()
+            written = data.draw(st.integers(0, len(changed)))
+            rows |= dict(changed[:written])
+            if written == len(changed):
+                committed = position
+            else:
+                worker, position = desk(sorted(rows.items()), lanes=2), committed
+        elif data.draw(st.booleans()):
+            worker, position = desk(sorted(rows.items()), lanes=2), committed
+    outs += worker.handle(records[position:], 0)
+
+    assert states(worker) == states(expected)
+    assert set(spoken(outs)) == set(spoken(everything))
+
+
+def test_the_clock_is_written_last_so_that_it_is_never_ahead_of_a_row():
+    one = desk()
+    one.handle([said("dell", 0, 1), said("hp", 1, 1), mark(70)], 0)
+
+    assert [key for key, _ in one.changed_rows()][-1] == CLOCK_KEY
