@@ -119,7 +119,7 @@ class Detect:
     def due(self, state: Brand) -> datetime | None:
         """The earliest of the figures' next minute and what detectors wait for."""
         waiting = [self._detectors[name].due_s(one) for name, one in state.detectors.items()]
-        return datetime.fromtimestamp(min(state.tally.due_s(), *waiting), UTC)
+        return datetime.fromtimestamp(min((state.tally.due_s(), *waiting)), UTC)
 
     def time_of(self, value: ScoredMention | Removal | Mark) -> datetime | None:
         """A mention says how far its raw partition has come as well as a mark does."""

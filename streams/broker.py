@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.tables import STATE
 from streams.topics import TOPOLOGY
@@ -18,6 +19,7 @@ CHANGELOG_CONFIG = {
     "segment.bytes": str(64 * 1024 * 1024),
     "min.cleanable.dirty.ratio": "0.2",
 }
+VISIBLE_S = 30.0
 
 
 class BrokerError(Exception):
@@ -50,6 +52,9 @@ async def create_topics(settings: Settings) -> list[str]:
                 error = for_code(code)
                 if code and error is not TopicAlreadyExistsError:
                     raise BrokerError(f"cannot create topic {name}: {rest[0] if rest and rest[0] else error.__name__}")
+        async with asyncio.timeout(VISIBLE_S):  # a topic made just now takes a moment to show
+            while not wanted_topics(settings).keys() <= set(await client.list_topics()):  # noqa: ASYNC110  Kafka tells nobody
+                await asyncio.sleep(0.1)
         await _check(client, settings)
         return sorted(topic.name for topic in missing)
     finally:
@@ -87,6 +92,8 @@ async def group_is_ready(settings: Settings) -> bool:
         (answer,) = await client.describe_consumer_groups([group])
         _, _, state, _, _, members, *_ = answer.groups[0]
         return state == "Stable" and bool(members)
+    except GroupCoordinatorNotAvailableError:
+        return False  # the broker is just making its topic of groups
     finally:
         await client.close()
 

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
 
     @property
     def names_a_broker(self) -> bool:
-        """Whether somebody chose the brokers; where nobody did, a local one may be started."""
+        """Whether somebody chose the brokers; where nobody did, a local one may be used."""
         return "kafka_bootstrap" in self.model_fields_set
 
 

@@ -43,6 +43,8 @@ class Table:
         """The compacted topic that holds it."""
         return f"{settings.topic_prefix}{settings.app_id}-{self.name}-changelog"
 
+    full_name = changelog
+
 
 # fmt: off
 SEEN       = Table("seen",       key="first offset, or 'position'", value="mentions remembered; the partition's books", owner="intake", follows="mentions.raw", sized="raw")

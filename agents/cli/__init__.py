@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 # fmt: off
 COMMANDS = {
-    "up":           Lazy("agents.cli.up:up",                    "Run everything on this machine: Kafka, the topics and a worker."),
+    "up":           Lazy("agents.cli.up:up",                    "Start Kafka, topics and a worker, tell a story into them, and show what is found."),
     "worker":       Lazy("agents.cli.start:worker",             "Run the agents until told to stop."),
     "simulate":     Lazy("agents.cli.publish:simulate",         "Tell a made-up story, such as a product that catches fire."),
     "replay":       Lazy("agents.cli.publish:replay",           "Say a recorded file again: JSON lines of mentions, or any CSV."),
@@ -53,7 +53,7 @@ def main(ctx: click.Context, kafka: str | None, data_dir: Path | None, verbose: 
     A first look, in two terminals:
       groundswell up
       groundswell alerts --follow
-    """  # noqa: D301  \b is click's mark for lines to leave alone
+    """  # noqa: D301  \b is click's mark for lines to leave as they are
     if not verbose:
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised, and told once, as well
     ctx.obj = Chosen(kafka, data_dir)

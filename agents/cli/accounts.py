@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agents.cli.read import read_latest
+from agents.cli.read import reading
 from streams.core.intake import BOOKS_KEY, CLASSES, Books
 from streams.records import BrandStats
 from streams.tables import SEEN
 from streams.topics import BRAND_STATS
 
 if TYPE_CHECKING:
+    from aiokafka.structs import ConsumerRecord
+
     from streams.settings import Settings
+    from streams.tables import Table
+    from streams.topics import Topic
 
 
 async def read_accounts(settings: Settings) -> str:
@@ -22,26 +26,30 @@ async def read_accounts(settings: Settings) -> str:
 
     `applied` and `late` are as of each brand's last closed minute.
     """
-    books = [
-        msgspec.msgpack.decode(row.value, type=Books)
-        async for row in read_latest(settings, SEEN.changelog(settings))
-        if row.key == BOOKS_KEY
-    ]
     by_source: dict[str, Counter[str]] = {}
     scored: Counter[str] = Counter()
-    for book in books:
-        scored.update(book.scored)
-        for source, counts in book.classes.items():
-            by_source.setdefault(source, Counter()).update(counts)
+    for row in await _latest(settings, SEEN):
+        if row.key == BOOKS_KEY:
+            books = msgspec.msgpack.decode(row.value, type=Books)
+            scored.update(books.scored)
+            for source, counts in books.classes.items():
+                by_source.setdefault(source, Counter()).update(counts)
+    stats = [msgspec.json.decode(row.value, type=BrandStats) for row in await _latest(settings, BRAND_STATS)]
+    by_brand = {one.brand: one for one in stats}
     lines = ["received = " + " + ".join(CLASSES)]
     for source, counts in sorted(by_source.items()):
         lines.append(f"  {source}: {counts.total():,} = " + " + ".join(f"{counts[name]:,}" for name in CLASSES))
-    stats = {
-        row.key.decode(): msgspec.json.decode(row.value, type=BrandStats)
-        async for row in read_latest(settings, BRAND_STATS.full_name(settings))
-    }
     for brand, told in sorted(scored.items()):
-        figures = stats.get(brand)
+        figures = by_brand.get(brand)
         counted = f"{figures.applied:,} applied + {figures.late:,} late" if figures else "no closed minute yet"
         lines.append(f"  {brand}: {told:,} scored = {counted}")
     return "\n".join(lines)
+
+
+async def _latest(settings: Settings, topic: Topic | Table) -> list[ConsumerRecord]:
+    """Return the newest record of each key and partition, without those removed."""
+    found: dict[tuple[int, bytes], ConsumerRecord] = {}
+    async with reading(settings, topic) as reader:
+        async for record in reader.to_end():
+            found[record.partition, record.key] = record
+    return [record for record in found.values() if record.value is not None]

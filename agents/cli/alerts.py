@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
 from agents.cli.errors import CommandError
 from agents.cli.read import reading
-from streams.core.sanitise import one_line
 from streams.records import Alert
 from streams.topics import ALERTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Callable
 
     from aiokafka.structs import ConsumerRecord
 
     from agents.cli.chosen import Chosen
     from streams.settings import Settings
 
-STYLES = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
-SHORT, LONG = 80, 280
+STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 
 _decode = msgspec.json.Decoder(Alert).decode
 
@@ -46,40 +43,35 @@ def alerts(chosen: Chosen, resolved_too: bool, follow: bool, as_json: bool) -> N
     \b
     Examples:
       groundswell alerts
-      groundswell alerts --all --json | jq .title
       groundswell alerts --follow
+      groundswell alerts --all --json | jq .title
 
-    Next: if nothing shows where something should, see whether a worker runs and `groundswell dead-letters list`.
+    Next: if nothing shows where something should, see whether a worker runs, and `groundswell dead-letters list`.
     """  # noqa: D301
-    asyncio.run(_alerts(chosen.settings(), _as_json if as_json else _as_text, resolved_too=resolved_too, follow=follow))
+    show = _as_json if as_json else _as_text
+    asyncio.run(_alerts(chosen.settings(), show, resolved_too=resolved_too, follow=follow))
 
 
 async def _alerts(settings: Settings, show: Callable[[Alert], None], *, resolved_too: bool, follow: bool) -> None:
-    latest: dict[str, Alert] = {}
     async with reading(settings, ALERTS) as reader:
-        async for record in reader.to_end():
-            if alert := _alert(record):
-                latest[alert.id] = alert
-            else:
-                latest.pop((record.key or b"").decode(), None)
-        shown = sorted(latest.values(), key=lambda alert: (alert.started_at, alert.id))
-        shown = [alert for alert in shown if resolved_too or alert.status == "firing"]
+        latest = sorted(map(_alert, await reader.latest()), key=lambda alert: (alert.started_at, alert.id))
+        shown = [alert for alert in latest if resolved_too or alert.status == "firing"]
         for alert in shown:
             show(alert)
         if not shown:
             click.echo("No alerts." if resolved_too else "No open alerts.", err=True)
-        steps = {alert.id: alert.step for alert in latest.values()}
-        async for record in reader.onwards() if follow else ():
-            alert = _alert(record)
-            if alert and alert.step > steps.get(alert.id, 0):  # an open alert is published again each minute
-                steps[alert.id] = alert.step
-                show(alert)
+        if not follow:
+            return
+        steps = {alert.id: alert.step for alert in latest}
+        async for record in reader.onwards():
+            if record.value is not None:
+                alert = _alert(record)
+                if alert.step > steps.get(alert.id, 0):  # an open alert is published again each minute
+                    steps[alert.id] = alert.step
+                    show(alert)
 
 
-def _alert(record: ConsumerRecord) -> Alert | None:
-    """The record's alert; None: its key is to be forgotten."""
-    if record.value is None:
-        return None
+def _alert(record: ConsumerRecord) -> Alert:
     try:
         return _decode(record.value)
     except msgspec.DecodeError as broken:
@@ -93,41 +85,11 @@ def _as_json(alert: Alert) -> None:
 
 
 def _as_text(alert: Alert) -> None:
-    Console(highlight=False).print(describe(alert), soft_wrap=True)
+    from agents.notifiers.log import describe  # noqa: PLC0415  brings the other notifiers, and --help needs none
 
-
-def describe(alert: Alert) -> Text:
-    """Return an alert as a few lines; every word that a stranger may have chosen is made safe."""
-    seen = alert.evidence
-    over = alert.status == "resolved"
-    text = Text()
-    text.append(alert.status.upper(), style="green" if over else STYLES[alert.severity])
-    text.append(f" {alert.severity}  ")
-    text.append(one_line(alert.title, LONG), style="bold")
-    until = f" to {_time(alert.resolved_at)}" if alert.resolved_at else ", "
-    facts = [f"score {seen.score:.1f}", f"{seen.authors} authors"]
-    if seen.negative_share is not None:
-        usual = "" if seen.usual_negative_share is None else f" (usually {seen.usual_negative_share:.0%})"
-        facts.append(f"{seen.negative_share:.0%} negative{usual}")
-    lines = [
-        f"{'' if over else 'since '}{_time(alert.started_at)}{until} step {alert.step}, id {one_line(alert.id, SHORT)}",
-        ", ".join(facts),
-        f"seen by {one_line(', '.join(alert.detectors), LONG)}",
-        *(f"{name}: {_counts(of)}" for name, of in (("issues", seen.issues), ("sources", seen.sources)) if of),
-    ]
-    for sample in seen.samples:
-        where = f"  {one_line(sample.url, LONG)}" if sample.url else ""
-        who = one_line(sample.author_name or "somebody", SHORT)
-        lines.append(f"- {sample.observed_at.astimezone(UTC):%H:%M} {who}: {one_line(sample.text, LONG)}{where}")
-    for line in lines:
-        text.append(f"\n  {line}")
-    return text
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _counts(of: Mapping[str, int]) -> str:
-    ranked = sorted(of.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{one_line(name, SHORT)} {count:,}" for name, count in ranked)
+    # That it was said again just now is news to nobody who asks what is open.
+    told = replace(alert, change="fired") if alert.change == "refreshed" else alert
+    text = Text(describe(told, f"id {alert.id}"))
+    style = "bold green" if alert.status == "resolved" else STYLES[alert.severity]
+    text.stylize(style, 0, text.plain.index("\n"))
+    Console(highlight=False).print(text, soft_wrap=True)

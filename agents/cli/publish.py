@@ -28,11 +28,13 @@ LINE_EVERY_S = 5.0
 
 @click.command()
 @click.argument("file")
-@click.option("--map", metavar="SPEC", help="Columns of a CSV: text=body,observed_at=sent_at,source='shop',title=")
+@click.option(
+    "--map", "mapping", metavar="SPEC", help="Columns of a CSV: text=body,observed_at=sent_at,source='shop',title="
+)
 @click.option("--shifted", is_flag=True, help="Move all times, so that the file ends now. Otherwise they stay.")
 @click.option("--speed", metavar="60x", help="Event seconds a second. Otherwise as fast as Kafka takes it.")
 @click.pass_obj
-def replay(chosen: Chosen, file: str, shifted: bool, **given: str | None) -> None:
+def replay(chosen: Chosen, file: str, mapping: str | None, shifted: bool, speed: str | None) -> None:
     """Say a recorded file again: JSON lines of mentions, or any CSV.
 
     The columns of a CSV are found by their usual names, and which were is printed; --map says it yourself:
@@ -48,7 +50,7 @@ def replay(chosen: Chosen, file: str, shifted: bool, **given: str | None) -> Non
 
     Next: `groundswell alerts --all`, and `groundswell dead-letters list` for what could not be read.
     """  # noqa: D301
-    source = Replay.open(_given(file=file, times="shifted" if shifted else None, **given))
+    source = Replay.open(_given(file=file, map=mapping, times="shifted" if shifted else None, speed=speed))
     for guess in source.guessed:
         click.echo(f"guessed: {guess}", err=True)
     publish_all(chosen.settings(), source)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiokafka.structs import ConsumerRecord
 
     from streams.settings import Settings
+    from streams.tables import Table
     from streams.topics import Topic
 
 PATIENCE_S = 30
@@ -45,8 +46,8 @@ async def connected(client: AIOKafkaConsumer | AIOKafkaProducer, settings: Setti
 
 
 @asynccontextmanager
-async def reading(settings: Settings, topic: Topic, ends: Ends | None = None) -> AsyncIterator[Reader]:
-    """Open a topic for reading; `ends` (another reader's) instead of where it ends now.
+async def reading(settings: Settings, topic: Topic | Table, ends: Ends | None = None) -> AsyncIterator[Reader]:
+    """Open a topic, or a table's changelog, for reading; `ends` (another reader's) instead of where it ends now.
 
     Raises:
         CommandError: no broker answers, or it has no such topic.
@@ -61,7 +62,7 @@ async def reading(settings: Settings, topic: Topic, ends: Ends | None = None) ->
 
 
 class Reader:
-    """One topic, first to the end that it had when it was opened, then onwards."""
+    """One topic, up to the end that it had when it was opened, and then onwards."""
 
     def __init__(self, consumer: AIOKafkaConsumer, ends: Ends) -> None:
         self.ends = ends
@@ -87,6 +88,13 @@ class Reader:
                         yield record
         for tp, end in self.ends.items():
             self._consumer.seek(tp, end)  # the last fetch may have gone beyond it
+
+    async def latest(self) -> list[ConsumerRecord]:
+        """Return the latest record of each partition's keys up to `ends`, without keys that are gone."""
+        latest: dict[tuple[int, bytes | None], ConsumerRecord] = {}
+        async for record in self.to_end():
+            latest[record.partition, record.key] = record
+        return [record for record in latest.values() if record.value is not None]
 
     async def onwards(self) -> AsyncIterator[ConsumerRecord]:
         """Yield, after `to_end`, whatever comes, without end."""

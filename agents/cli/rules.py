@@ -51,5 +51,6 @@ def check(ctx: click.Context, file: Path) -> None:
 
 
 def _tests_in(text: str) -> int:
-    top = plain(RuleFile(text, "").root)  # type: ignore[arg-type]  a file that has been loaded has a root
+    root = RuleFile(text, "").root
+    top = plain(root) if root else None
     return len(top.get("tests") or ()) if isinstance(top, dict) else 0

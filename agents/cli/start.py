@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--rules", type=click.Path(path_type=Path), metavar="FILE", help="What to listen for (GROUNDSWELL_RULES).")
+@click.option(
+    "--rules", type=click.Path(path_type=Path), metavar="FILE", help="What to listen for (GROUNDSWELL_RULES)."
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where this worker's tables are.")
 @click.option("--metrics-port", type=int, metavar="N", help="Serve Prometheus metrics here; 0: nowhere.")
 @click.pass_obj

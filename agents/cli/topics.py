@@ -80,7 +80,15 @@ def topology(chosen: Chosen) -> None:
         for topic in TOPOLOGY
     )
     state = (
-        (t.name, t.key, t.value, t.owner, settings.topic_prefix + t.follows, str(t.partitions(settings)), t.changelog(settings))
+        (
+            t.name,
+            t.key,
+            t.value,
+            t.owner,
+            settings.topic_prefix + t.follows,
+            str(t.partitions(settings)),
+            t.changelog(settings),
+        )
         for t in STATE
     )
     console.print(_table("Topics", ("topic", "key", "value", "written by", "read by", "partitions", "kept"), flow))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,19 +17,20 @@ from typing import TYPE_CHECKING
 import click
 
 from agents.cli.accounts import read_accounts
+from agents.cli.errors import CommandError
 from agents.cli.localkafka import LocalKafka
 from agents.cli.screen import Screen
-from agents.sources.publisher import make_producer, publish
 from agents.sources.csvmap import parse_mapping
+from agents.sources.publisher import make_producer, publish
 from agents.sources.replay import Replay
 from agents.sources.scenario import Scenario
 from agents.sources.simulate import Simulate
 from streams.broker import create_topics, delete_topics, group_is_ready
 from streams.core.rules import load_rules
-from streams.settings import load_settings
 from streams.topics import RAW
 
 if TYPE_CHECKING:
+    from agents.cli.chosen import Chosen
     from agents.sources.interface import Source
     from agents.sources.publisher import Published
     from streams.settings import Settings
@@ -40,10 +42,6 @@ OWN_POSTS_MAX_AGE_S = 10 * 365 * 86_400
 READY_S = 60.0
 STOP_S = 6.0
 RESTARTS = 5
-
-
-class UpError(Exception):
-    """What `up` started does not work; the message says which part, and where its log is."""
 
 
 @click.command()
@@ -69,7 +67,7 @@ class UpError(Exception):
 )
 @click.pass_obj
 def up(
-    settings: Settings, duration: str | None, scenario: str, recorded: Path | None, mapping: str, rules: Path | None
+    chosen: Chosen, duration: str | None, scenario: str, recorded: Path | None, mapping: str, rules: Path | None
 ) -> None:
     r"""Start Kafka, topics and a worker, tell a story into them, and show what is found.
 
@@ -86,12 +84,12 @@ def up(
     source: Source
     if recorded is not None and rules is not None:
         source = Replay(recorded, mapping=parse_mapping(mapping), times="shifted")
-        run = Run(settings, source, rules, expects_alert=False, max_age_s=OWN_POSTS_MAX_AGE_S, play_s=None)
+        run = Run(chosen, source, rules, expects_alert=False, max_age_s=OWN_POSTS_MAX_AGE_S, play_s=None)
     else:
         story = Scenario.load(scenario)
         source = Simulate(story)
         run = Run(
-            settings,
+            chosen,
             source,
             rules or Path(story.rules),
             expects_alert=bool(story.incidents),
@@ -117,7 +115,7 @@ class Run:
 
     def __init__(
         self,
-        settings: Settings,
+        chosen: Chosen,
         source: Source,
         rules: Path,
         *,
@@ -127,8 +125,9 @@ class Run:
     ) -> None:
         self._source, self._expects_alert, self.play_s = source, expects_alert, play_s
         load_rules(rules.read_text(encoding="utf-8"), where=str(rules))  # refused before anything is started
-        self._base = settings
-        self._own_broker = None if settings.names_a_broker else LocalKafka(settings.data_dir / "kafka")
+        settings = chosen.settings()
+        self._chosen, self._data_dir = chosen, settings.data_dir
+        self._own_broker = None if settings.names_a_broker else LocalKafka(self._data_dir / "kafka")
         self._profile = {
             "topic_prefix": f"{PREFIX}{datetime.now(UTC):%Y%m%d-%H%M%S}.",
             "rules": str(rules.resolve()),
@@ -136,7 +135,7 @@ class Run:
         }
         self._worker: subprocess.Popen[bytes] | None = None
         self._screen = Screen()
-        self._log = settings.data_dir / "worker.log"
+        self._log = self._data_dir / "worker.log"
         self._started_broker = False
 
     async def until(self, seconds: float | None) -> int:
@@ -188,23 +187,21 @@ class Run:
     # -- setting up ------------------------------------------------------------------------------
 
     async def _set_up(self) -> Settings:
-        bootstrap = self._base.kafka_bootstrap
         if self._own_broker is not None:
             self._screen.say("starting Kafka ...")
             self._started_broker = await asyncio.to_thread(self._own_broker.start)
             await self._own_broker.wait_ready()
-            bootstrap = self._own_broker.bootstrap
-        settings = load_settings(
-            **{**self._base.model_dump(exclude_unset=True), **self._profile, "kafka_bootstrap": bootstrap}
-        )
-        self._screen.say(f"Kafka answers at {bootstrap}; creating topics {settings.topic_prefix}*")
+        settings = self._chosen.settings(**self._profile)
+        self._screen.say(f"Kafka answers at {settings.kafka_bootstrap}; creating topics {settings.topic_prefix}*")
         await delete_topics(settings, PREFIX)
+        for old in self._data_dir.glob(f"{PREFIX}*"):
+            shutil.rmtree(old, ignore_errors=True)
         await create_topics(settings)
         self._start_worker(settings)
         deadline = monotonic() + READY_S
         while not await group_is_ready(settings):
             if self._worker_ended() or monotonic() > deadline:
-                raise UpError(f"the worker did not start:\n{self._last_words()}")
+                raise CommandError(f"the worker did not start:\n{self._last_words()}")
             await asyncio.sleep(0.2)
         return settings
 
@@ -230,7 +227,7 @@ class Run:
             await asyncio.to_thread(self._worker.wait)
             self._screen.say(f"the worker ended, starting it again:\n{self._last_words()}")
             self._start_worker(settings)
-        raise UpError(f"the worker keeps ending. Its log: {self._log}\n{self._last_words()}")
+        raise CommandError(f"the worker keeps ending. Its log: {self._log}\n{self._last_words()}")
 
     def _worker_ended(self) -> bool:
         return self._worker is not None and self._worker.poll() is not None

@@ -70,24 +70,25 @@ class Bench:
             records=len(self._load),
             rules=str(self._rules),
             data_dir=str(self._folder / name),
+            result=str(self._folder / f"{name}.json"),
             profile=profile,
         )
-        log = self._folder / f"{name}.log"
-        with log.open("wb") as stderr:
+        log_file = self._folder / f"{name}.log"
+        with log_file.open("wb") as log:
             done = subprocess.run(
                 [sys.executable, "-m", "tests.bench.contenders", msgspec.json.encode(job).decode()],
-                stdout=subprocess.PIPE,
-                stderr=stderr,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
                 timeout=RUN_LIMIT_S,
                 env={name: value for name, value in os.environ.items() if not name.startswith(("GROUNDSWELL_", "KAFKA_"))},
                 check=False,
             )
-        said = log.read_text(errors="replace")
-        if done.returncode or not done.stdout:
+        said = log_file.read_text(errors="replace")
+        if done.returncode or not Path(job.result).exists():
             raise SystemExit(f"{name} ended with {done.returncode} and no result. The end of what it said:\n{said[-3000:]}")
         if profile:
             print(said)
-        return msgspec.json.decode(done.stdout.splitlines()[-1], type=Measured)
+        return msgspec.json.decode(Path(job.result).read_bytes(), type=Measured)
 
     def _create(self, topic: str) -> None:
         for created in self._admin.create_topics([NewTopic(topic, RAW_PARTITIONS, 1)]).values():

@@ -51,7 +51,7 @@ def worker(job: Job) -> None:
 def _run(app: GroundswellApp, job: Job) -> None:
     configure_logging()
     asyncio.run(create_topics(app.groundswell))
-    watch = Watch(profile=job.profile)
+    watch = Watch(job)
     ledger = app.ledgers[0]
     receive = ledger._receive
 

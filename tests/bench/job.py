@@ -26,7 +26,10 @@ RAW_PARTITIONS = 4
 
 
 class Job(msgspec.Struct):
-    """One run. The raw topic is `prefix` + `mentions.raw`; `app_id` is this run's alone."""
+    """One run. The raw topic is `prefix` + `mentions.raw`; `app_id` is this run's alone.
+
+    What was measured is written to the file `result`: Faust paints on standard output.
+    """
 
     contender: str
     bootstrap: str
@@ -35,6 +38,7 @@ class Job(msgspec.Struct):
     records: int
     rules: str
     data_dir: str
+    result: str
     profile: bool = False
 
     def load_rules(self) -> Rules:
@@ -77,9 +81,10 @@ class Judge:
 class Watch:
     """Starts with the first record handled, stops when the last one is durable."""
 
-    def __init__(self, *, profile: bool) -> None:
+    def __init__(self, job: Job) -> None:
+        self._result = Path(job.result)
         self._began_s = self._cpu_began_s = 0.0
-        self._profile = cProfile.Profile() if profile else None
+        self._profile = cProfile.Profile() if job.profile else None
 
     def first(self) -> None:
         """Say so with every record; only the first counts."""
@@ -89,9 +94,9 @@ class Watch:
                 self._profile.enable()
 
     def last(self, records: int, *, idle_s: float = 0.0) -> None:
-        """Print what was measured and leave: an orderly stop takes seconds that are nobody's throughput."""
+        """Write down what was measured and leave: an orderly stop takes seconds that are nobody's throughput."""
         seconds, cpu_s = perf_counter() - self._began_s - idle_s, _cpu_s() - self._cpu_began_s
-        print(msgspec.json.encode(Measured(records, seconds, cpu_s, self._cpu_began_s)).decode(), flush=True)
+        self._result.write_bytes(msgspec.json.encode(Measured(records, seconds, cpu_s, self._cpu_began_s)))
         if self._profile:
             self._profile.disable()
             pstats.Stats(self._profile, stream=sys.stderr).sort_stats("tottime").print_stats(25)

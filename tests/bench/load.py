@@ -190,7 +190,7 @@ def _mention(chance: random.Random, number: int, text: str) -> Mention:
         ingested_at=observed + timedelta(milliseconds=chance.randrange(JITTER_MS)),
         text=text,
         lang="en" if chance.random() < DECLARED else None,
-        author_id=f"acct:{author:08d}",
+        author_id=f"a{author:05d}",
         author_name=f"{chance.choice(_WORDS['animal'].split())}_{author:x}",
         url=f"https://{source}.example/{number:x}",
     )

@@ -60,8 +60,8 @@ class ScoredPost(faust.Record, serializer="json", include_metadata=False):
 
 def naive(job: Job) -> None:
     """Run until every record is handled, sent and committed."""
-    logging.basicConfig(level=logging.WARNING)
-    judge, watch = Judge(job), Watch(profile=job.profile)
+    logging.basicConfig(level=logging.ERROR)  # at warning it tells of every full producer buffer
+    judge, watch = Judge(job), Watch(job)
     app = faust.App(
         job.prefix + job.app_id,
         broker=f"kafka://{job.bootstrap}",

@@ -24,14 +24,13 @@ BATCH = 500
 
 def plain(job: Job) -> None:
     """Run until every record is handled, acknowledged and committed."""
-    judge, watch = Judge(job), Watch(profile=job.profile)
+    judge, watch = Judge(job), Watch(job)
     decode = msgspec.json.Decoder(Mention).decode
     consumer = Consumer(
         {
             "bootstrap.servers": job.bootstrap,
             "group.id": job.prefix + job.app_id,
             "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
         }
     )
     producer = Producer({"bootstrap.servers": job.bootstrap, "acks": "all", "linger.ms": 20})
@@ -76,8 +75,6 @@ def plain(job: Job) -> None:
                 )
                 producer.produce(topic, encode(record), key=match.brand)
             producer.poll(0)
-        if messages:
-            consumer.commit(asynchronous=True)
     producer.flush()
-    consumer.commit(asynchronous=False)
+    consumer.commit(offsets=consumer.position(consumer.assignment()), asynchronous=False)
     watch.last(handled)

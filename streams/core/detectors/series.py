@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DAY_S = 86_400
+LEAST_SEASON = 0.05
 SLOTS = 48  # 24 hours of a weekday, then 24 of a weekend day
 
 _FLOAT = struct.Struct("<f")
@@ -80,6 +81,8 @@ class Usual:
         if params.bin_s <= 0 or 3600 % params.bin_s:
             raise ValueError(f"bin_s = {params.bin_s}: expected a divisor of 3600 seconds")
         day = DAY_S // params.bin_s
+        self._season_power, self._season_floor = params.season_power, params.season_floor
+        self._least_expected = params.least_expected
         self._params = params
         self._day_bins = day
         self._kept = 1 - 1 / params.memory_bins
@@ -95,10 +98,14 @@ class Usual:
     def roll(
         self, series: Series, weight: float, expected: float, first_bin: int, counts: Sequence[int]
     ) -> tuple[float, float]:
-        """Carry the two sums through the bins from `first_bin` on, learning nothing."""
+        """Carry the two sums through the bins from `first_bin` on, learning nothing.
+
+        While history is read fast, hundreds of bins wait for the slowest partition: the season is unpacked once.
+        """
+        kept, level, seasons = self._kept, series.level, _SEASON.unpack(series.season)
         for bin_, count in enumerate(counts, first_bin):
-            weight = self._kept * weight + count
-            expected = self._kept * expected + self._expect(series, bin_)[0]
+            weight = kept * weight + count
+            expected = kept * expected + self._bar(level, self._season(seasons, self._week[bin_ % len(self._week)]))
         return weight, expected
 
     def surprise(self, series: Series, weight: float, expected: float) -> float:
@@ -126,12 +133,19 @@ class Usual:
 
     def _expect(self, series: Series, bin_: int) -> tuple[float, float]:
         """What is expected of a bin, in mentions, and the season's factor in it."""
-        place = self._week[bin_ % len(self._week)]
-        before: float = _FLOAT.unpack_from(series.season, place.before)[0]
-        after: float = _FLOAT.unpack_from(series.season, place.after)[0]
-        season = max(before + place.share * (after - before), 0.05)
-        factor = max(season**self._params.season_power, self._params.season_floor)
-        return max(series.level * factor, self._params.least_expected), season
+        season = self._season(_SEASON.unpack(series.season), self._week[bin_ % len(self._week)])
+        return self._bar(series.level, season), season
+
+    @staticmethod
+    def _season(seasons: Sequence[float], place: _Place) -> float:
+        _, before, after, share = place
+        season = seasons[before] + share * (seasons[after] - seasons[before])
+        return season if season > LEAST_SEASON else LEAST_SEASON  # noqa: FURB136  max() costs as much as the rest
+
+    def _bar(self, level: float, season: float) -> float:
+        factor = season**self._season_power
+        bar = level * (factor if factor > self._season_floor else self._season_floor)  # noqa: FURB136
+        return bar if bar > self._least_expected else self._least_expected  # noqa: FURB136
 
     def _deviance(self, weight: float, expected: float, alpha: float) -> float:
         """Signed root deviance; 0 for all that is less than expected, which alarms nobody."""
@@ -187,7 +201,7 @@ def _normalise(series: Series) -> None:
 def _place(at_s: int, bin_s: int) -> _Place:
     since = at_s + bin_s / 2 - 1800  # from the centre of an hour to the centre of the bin
     hour = int(since // 3600)
-    return _Place(_slot(at_s // 3600), 4 * _slot(hour), 4 * _slot(hour + 1), since / 3600 - hour)
+    return _Place(_slot(at_s // 3600), _slot(hour), _slot(hour + 1), since / 3600 - hour)
 
 
 def _slot(hour: int) -> int:
