@@ -27,6 +27,8 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams import metrics
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 
 FETCH_WAIT_MS = 250
 """How long the broker may hold a fetch when it has nothing; Faust's 1,500 delays newly opened partitions."""
+
+
+class LogReplacedError(Exception):
+    """A topic is not the one that was read so far; going on would skip what its new records say."""
 
 
 class Bundle:
@@ -102,12 +108,11 @@ class BundleConsumer(driver.Consumer):
         self.positions: dict[TP, int] = {}
         self.released: dict[TP, int] = {}
         self._write_down, self._tell_to_forget = write_down, forget
-        self.holes = 0
         self._bundle_records = bundle_records
         self._bundle_wait_s = bundle_wait_s
         self._fetched_up_to: dict[TP, int] = {}
         self._rewind: set[TP] = set()
-        self._believed_holes: set[tuple[TP, int]] = set()
+        self._read_twice: set[tuple[TP, int]] = set()
         self._open = self._sought = False
         self._turn = 0  # moves whenever positions are reset or partitions change hands
         super().__init__(*args, **kwargs)
@@ -174,11 +179,25 @@ class BundleConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Recovery's last step: every source partition to its committed offset, or to its log's start."""
+        try:
+            await self._seek_sources()
+        except LogReplacedError as error:
+            await self.app.give_up(error)
+            raise
+
+    async def _seek_sources(self) -> None:
         async with self._seeking:
             turn = self._turn
             sources = self.source_partitions()
             committed: Mapping[TP, int | None] = await self.seek_to_committed()
             starts: dict[TP, int] = {tp: offset for tp in sources if (offset := committed.get(tp))}
+            ends = await self.highwaters(*sources)
+            if replaced := sorted(tp for tp, offset in starts.items() if offset > ends[tp]):
+                raise LogReplacedError(
+                    f"{replaced[0].topic}-{replaced[0].partition} ends at {ends[replaced[0]]}, but {starts[replaced[0]]} of its "
+                    f"records were handled: it was deleted and made anew. What is counted belongs to the old log; start "
+                    f"anew with another GROUNDSWELL_APP_ID, or restore the topic."
+                )
             if fresh := sources - starts.keys():
                 starts |= await self.earliest_offsets(*fresh)
             await self.seek_wait(starts)
@@ -217,6 +236,7 @@ class BundleConsumer(driver.Consumer):
         if records[-1].offset < position:
             return ()
         if bundle.after > position or self._has_hole(tp, records, position):
+            metrics.REREAD.labels(tp.topic).inc()
             self._rewind.add(tp)
             return ()
         if records[0].offset < position:
@@ -224,19 +244,20 @@ class BundleConsumer(driver.Consumer):
         return records
 
     def _has_hole(self, tp: TP, records: Sequence[ConsumerRecord], position: int) -> bool:
-        """A hole that is still there on a second reading is in the log itself (compaction, another's transaction)."""
-        first = max(position, records[0].offset)
-        if first == position and records[-1].offset - records[0].offset == len(records) - 1:
+        """Whether offsets are missing that may come on a second reading. If not, they are missing from the log itself."""
+        wanted = records[-1].offset + 1 - position
+        missing = wanted - sum(record.offset >= position for record in records)
+        if not missing or self._is_compacted(tp):
             return False
-        if (tp, position) in self._believed_holes:
-            self._believed_holes.discard((tp, position))
-            return False
-        if self._is_compacted(tp):
-            return False
-        self._believed_holes.add((tp, position))
-        self.holes += 1
-        self.log.warning("hole in %s-%d after offset %d: reading again", tp.topic, tp.partition, position)
-        return True
+        if (tp, position) not in self._read_twice:
+            self._read_twice.add((tp, position))
+            return True
+        self._read_twice.discard((tp, position))
+        metrics.MISSING.labels(tp.topic).inc(missing)
+        self.log.error(
+            "%s-%d: %d offsets after %d are not in the log (expired?)", tp.topic, tp.partition, missing, position
+        )
+        return False
 
     def _is_compacted(self, tp: TP) -> bool:
         return tp.topic in self.app.compacted_topics

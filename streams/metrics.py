@@ -24,10 +24,6 @@ FORGOTTEN_EARLY = Counter(
     "groundswell_redelivery_memory_evicted",
     "Mentions forgotten before raw expired: raise GROUNDSWELL_REMEMBERED_MENTIONS.",
 )
-EXPIRED = Counter(
-    "groundswell_mentions_expired",
-    "Raw records that retention removed before they were read: intake was down too long.",
-)
 APPLIED = Counter("groundswell_mentions_applied", "Scored mentions counted for a brand.")
 LATE = Counter(
     "groundswell_mentions_late", "Scored mentions too late for their bucket: is a source replaying old posts?"
@@ -47,7 +43,14 @@ BUNDLE_SECONDS = Histogram(
     "groundswell_bundle_seconds", "One bundle: judged and its outputs acknowledged.", ["agent"], buckets=_SECONDS
 )
 ROWS_WRITTEN = Counter("groundswell_rows_written", "Table rows written at checkpoints.", ["agent"])
-HOLES = Gauge("groundswell_log_holes", "Holes met and read again; more than a few: see the runbook on holes.")
+REREAD = Counter(
+    "groundswell_bundles_reread",
+    "Bundles that did not follow on and were read again; a few after a rebalance.",
+    ["topic"],
+)
+MISSING = Counter(
+    "groundswell_records_missing", "Offsets that the log no longer holds: they expired while no worker ran.", ["topic"]
+)
 
 for _class in CLASSES:
     JUDGED.labels(_class)

@@ -67,7 +67,7 @@ class Reader:
     def __init__(self, consumer: AIOKafkaConsumer, ends: Ends) -> None:
         self.ends = ends
         self._consumer = consumer
-        consumer.assign(list(ends))
+        consumer.assign(list(ends))  # once: aiokafka may hang when it is stopped just after a second assignment
 
     async def to_end(self) -> AsyncIterator[ConsumerRecord]:
         """Yield every record up to `ends`, each partition's in order.
@@ -108,9 +108,7 @@ async def _ends(consumer: AIOKafkaConsumer, name: str) -> Ends:
         raise CommandError(
             f"topic {name} does not exist: run `groundswell topics create`, or check GROUNDSWELL_TOPIC_PREFIX"
         )
-    first = TopicPartition(name, 0)
-    consumer.assign([first])
-    await consumer.end_offsets([first])  # from here on the consumer knows the topic's partitions
+    await consumer.end_offsets([TopicPartition(name, 0)])  # from here on the consumer knows the topic's partitions
     partitions = consumer.partitions_for_topic(name) or {0}
     ends: Ends = await consumer.end_offsets([TopicPartition(name, number) for number in sorted(partitions)])
     return ends

@@ -224,7 +224,8 @@ class Run:
     async def _mind_worker(self, settings: Settings) -> None:
         """Start a worker that ended again, as its supervisor in production would."""
         for _ in range(RESTARTS):
-            await asyncio.to_thread(self._worker.wait)
+            if self._worker is not None:
+                await asyncio.to_thread(self._worker.wait)
             self._screen.say(f"the worker ended, starting it again:\n{self._last_words()}")
             self._start_worker(settings)
         raise CommandError(f"the worker keeps ending. Its log: {self._log}\n{self._last_words()}")

@@ -60,7 +60,7 @@ async def test_an_empty_topic_is_read_at_once(settings: Settings) -> None:
 
 async def test_a_missing_topic_is_named_and_not_created(bare: Terminal) -> None:
     for _ in range(2):
-        with pytest.raises(CommandError, match="mentions.raw does not exist: run `groundswell topics create`"):
+        with pytest.raises(CommandError, match=r"mentions\.raw does not exist: run `groundswell topics create`"):
             async with reading(bare.settings, RAW):
                 pass
 

@@ -36,8 +36,8 @@ def intake(rows=()) -> Intake:
     return Intake(0, RULES, score_many, POLICY, rows)
 
 
-def post(offset: int, text: str | None, *, id: str | None = None, at: datetime = NOW, **fields) -> RawRecord:
-    mention = Mention(id=id or f"x:{offset}", source="x", observed_at=at, text=text, **fields)
+def post(offset: int, text: str | None, *, as_id: str | None = None, at: datetime = NOW, **fields) -> RawRecord:
+    mention = Mention(id=as_id or f"x:{offset}", source="x", observed_at=at, text=text, **fields)
     return RawRecord(offset, NOW, mention.id.encode(), msgspec.json.encode(mention))
 
 
@@ -61,7 +61,7 @@ def test_unmatched_and_excluded_mentions_are_counted_and_dropped():
 
 
 def test_the_same_mention_at_another_offset_is_a_redelivery():
-    verdicts, counts = intake().judge([post(0, "dell", id="x:a"), post(1, "dell", id="x:a")])
+    verdicts, counts = intake().judge([post(0, "dell", as_id="x:a"), post(1, "dell", as_id="x:a")])
 
     assert told(verdicts) == [("dell", ScoredMention)]
     assert (counts["matched"], counts["duplicate"]) == (1, 1)
@@ -70,7 +70,7 @@ def test_the_same_mention_at_another_offset_is_a_redelivery():
 def test_a_rejected_record_claims_nothing():
     bad = RawRecord(0, NOW, b"x:a", b'{"id":"x:a","source":"x","observed_at":"never","text":"dell"}')
 
-    verdicts, counts = intake().judge([bad, post(1, "dell", id="x:a")])
+    verdicts, counts = intake().judge([bad, post(1, "dell", as_id="x:a")])
 
     assert isinstance(verdicts[0], SetAside)
     assert told(verdicts) == [("dell", ScoredMention)]
@@ -79,9 +79,9 @@ def test_a_rejected_record_claims_nothing():
 
 def test_an_edit_goes_to_its_new_brands_and_leaves_the_old_ones():
     one = intake()
-    one.judge([post(0, "dell", id="x:a")])
+    one.judge([post(0, "dell", as_id="x:a")])
 
-    verdicts, _ = one.judge([post(1, "hp", id="x:a", op="update", revision="2")])
+    verdicts, _ = one.judge([post(1, "hp", as_id="x:a", op="update", revision="2")])
 
     assert told(verdicts) == [("dell", Removal), ("hp", ScoredMention)]
     assert verdicts[0].record.why == "no_longer_matched"
@@ -89,10 +89,10 @@ def test_an_edit_goes_to_its_new_brands_and_leaves_the_old_ones():
 
 def test_a_deletion_goes_to_the_brands_on_record_and_if_there_are_none_to_everybody():
     one = intake()
-    one.judge([post(0, "dell and hp", id="x:a")])
+    one.judge([post(0, "dell and hp", as_id="x:a")])
 
-    known, _ = one.judge([post(1, None, id="x:a", op="delete")])
-    unknown, counts = one.judge([post(2, None, id="x:never-seen", op="delete")])
+    known, _ = one.judge([post(1, None, as_id="x:a", op="delete")])
+    unknown, counts = one.judge([post(2, None, as_id="x:never-seen", op="delete")])
 
     assert told(known) == [("dell", Removal), ("hp", Removal)]
     assert told(unknown) == [(None, Removal)]
@@ -174,7 +174,7 @@ def log_of(events) -> list[RawRecord]:
         if text is None:
             records.append(RawRecord(offset, NOW, b"k", b"{}"))
         else:
-            records.append(post(offset, text, id=f"x:{number}", op=op, revision=str(revision)))
+            records.append(post(offset, text, as_id=f"x:{number}", op=op, revision=str(revision)))
     return records
 
 

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import BrokerResponseError
 
 from agents.sources.publisher import make_producer
@@ -39,22 +39,28 @@ FLOW = (RAW, SCORED, SPIKES, ALERTS)
 """What workers read, each topic after those that feed it."""
 
 
-async def until(what: str, holds: Callable[[], Awaitable[bool]], within_s: float) -> None:
-    """Return as soon as it holds. While the broker cannot say (a coordinator is moving), it does not."""
+async def comes_true(holds: Callable[[], Awaitable[bool]], within_s: float) -> bool:
+    """True as soon as it holds. While the broker cannot say (a coordinator is moving), it does not."""
     give_up_at = monotonic() + within_s
     while monotonic() < give_up_at:
         with suppress(BrokerResponseError):
             if await holds():
-                return
+                return True
         await asyncio.sleep(LOOK_EVERY_S)
-    raise AssertionError(f"after {within_s:.0f} s still not so: {what}")
+    return False
+
+
+async def until(what: str, holds: Callable[[], Awaitable[bool]], within_s: float) -> None:
+    """Return as soon as it holds."""
+    assert await comes_true(holds, within_s), f"after {within_s:.0f} s still not so: {what}"
 
 
 class Process:
-    """A process of the operating system, with a log file. It shares nothing with the test but the broker."""
+    """`python -m ...` as a process of its own, with a log file. It shares nothing with the test but the broker."""
 
-    def __init__(self, home: str, number: int, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, home: str, number: int, module: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self.home, self.name = home, f"{home}-{number}"
+        command = [sys.executable, "-m", *module]
         with (folder / f"{self.name}.log").open("ab") as log:
             self._popen = subprocess.Popen(
                 command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -98,6 +104,10 @@ class Eyes:
         await self._consumer.stop()
         await self._admin.close()
 
+    async def create(self, *topics: str, partitions: int) -> None:
+        """Create plain topics."""
+        await self._admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics])
+
     async def ends(self, topic: str) -> dict[TopicPartition, int]:
         """Where each partition of a topic ends now."""
         ((found,)) = await self._admin.describe_topics([topic])
@@ -105,9 +115,13 @@ class Eyes:
 
     async def behind(self, group: str, ends: Mapping[TopicPartition, int]) -> int:
         """How many records before `ends` a group has not committed yet."""
-        offsets = await self._admin.list_consumer_group_offsets(group)
-        committed = {tp: offset.offset for tp, offset in offsets.items()}
+        committed = await self.committed(group)
         return sum(max(0, end - committed.get(tp, 0)) for tp, end in ends.items())
+
+    async def committed(self, group: str) -> dict[TopicPartition, int]:
+        """Where a group would go on."""
+        offsets = await self._admin.list_consumer_group_offsets(group)
+        return {tp: offset.offset for tp, offset in offsets.items()}
 
     async def members(self, group: str) -> int:
         """How many members share a group's partitions; 0 while it is being shared out."""
@@ -180,15 +194,13 @@ class Flow:
         self._started += 1
         given = self.settings
         environment = {
-            "KAFKA_BOOTSTRAP": given.kafka_bootstrap,
             "GROUNDSWELL_TOPIC_PREFIX": given.topic_prefix,
             "GROUNDSWELL_SESSION_TIMEOUT_S": str(given.session_timeout_s),
             "GROUNDSWELL_CHECKPOINT_S": str(given.checkpoint_s),
-            "GROUNDSWELL_RULES": str(self._rules),
-            "GROUNDSWELL_DATA_DIR": str(self._folder / home),
         }
-        program = "from agents.cli.worker import run_worker; from streams.settings import load_settings; run_worker(load_settings())"
-        worker = Process(home, self._started, [sys.executable, "-c", program], environment, self._folder)
+        command = ["agents.cli", "--kafka", given.kafka_bootstrap, "worker"]
+        command += ["--rules", str(self._rules), "--data-dir", str(self._folder / home)]
+        worker = Process(home, self._started, command, environment, self._folder)
         self._processes.append(worker)
         return worker
 

@@ -1,7 +1,6 @@
 """A plain Faust app, as Faust's own guide teaches it: one agent, one table, one event at a time.
 
-It runs only to show what `streams/consumer.py` is there for:
-`PLAIN_BROKER=host:port PLAIN_PREFIX=p. faust -A tests.faults.plainfaust worker`.
+`PLAIN_BROKER=host:port PLAIN_PREFIX=p. faust -A tests.faults.plainfaust worker`
 """
 
 from __future__ import annotations
@@ -11,25 +10,21 @@ import os
 
 import faust
 
-app = faust.App(
-    os.environ["PLAIN_PREFIX"] + "app",
-    broker="kafka://" + os.environ["PLAIN_BROKER"],
-    store=os.environ.get("S","memory://"),
-    topic_partitions=4,
-    topic_replication_factor=1,
-    web_enabled=False,
-)
-asked = app.topic(os.environ["PLAIN_PREFIX"] + "asked", value_serializer="raw")
-answered = app.topic(os.environ["PLAIN_PREFIX"] + "answered", value_serializer="raw")
-counts = app.Table("counts", default=int)
+PREFIX = os.environ["PLAIN_PREFIX"]
+WORK_S = 0.005
+"""What an event takes, such as a query. An agent faster than delivery has nothing queued, and loses nothing."""
 
-WORK_S = float(os.environ.get("W", "0.001"))
-"""An event's own work, such as a query: an agent faster than delivery never has anything queued, and loses nothing."""
+# The table rests in memory, which is Faust's default: after a restart its changelog is read anew.
+# With RocksDB and nothing to recover the fetcher is not running yet when sources are sought, and nothing is lost.
+app = faust.App(f"{PREFIX}app", broker=f"kafka://{os.environ['PLAIN_BROKER']}", topic_partitions=4)
+asked = app.topic(f"{PREFIX}asked", value_serializer="raw")
+answered = app.topic(f"{PREFIX}answered", value_serializer="raw")
+counts = app.Table("counts", default=int)
 
 
 @app.agent(asked)
-async def answer(events):
-    async for value in events:
-        counts[value[-1:].hex()] += 1
+async def answer(questions):
+    async for question in questions:
+        counts["all"] += 1
         await asyncio.sleep(WORK_S)
-        await answered.send(value=value)
+        await answered.send(value=question)
