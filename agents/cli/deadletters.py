@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import json
-import logging
 from collections import Counter
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING
 
 import click
 from aiokafka.errors import KafkaError
 
 from agents.cli.errors import CommandError
+from agents.cli.letters import ATTEMPTS, Letter, Wanted, letters_in
 from agents.cli.read import connected, reading
 from agents.sources.publisher import make_producer
 from streams.core.parse import REASONS
@@ -21,69 +20,17 @@ from streams.core.sanitise import one_line
 from streams.topics import DEAD_LETTERS, RAW
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from datetime import datetime
 
-    from aiokafka.structs import ConsumerRecord, RecordMetadata
+    from aiokafka.structs import RecordMetadata
 
     from agents.cli.chosen import Chosen
-    from agents.cli.read import Ends, Reader
+    from agents.cli.read import Ends
     from streams.settings import Settings
 
-ATTEMPTS = "dlq.attempts"
 FIRST_BYTES = 400
 SHORT, LONG = 80, 280
 MOST_IN_FLIGHT = 1000
-
-logger = logging.getLogger(__name__)
-
-
-class Letter(NamedTuple):
-    """One dead letter. Partition and offset are where it came from, in `mentions.raw`; both times are the broker's."""
-
-    set_aside_at: datetime
-    epoch: int
-    partition: int
-    offset: int
-    reason: str
-    detail: str
-    received_at: str
-    attempts: int
-    key: bytes | None
-    value: bytes | None
-
-    @classmethod
-    def of(cls, record: ConsumerRecord) -> Self:
-        """Read a record of `dead-letters`.
-
-        Raises:
-            LookupError, ValueError: its headers are not those that intake writes.
-        """
-        said = {name: value.decode(errors="replace") for name, value in record.headers}
-        return cls(
-            set_aside_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
-            epoch=int(said["dlq.original-epoch"]),
-            partition=int(said["dlq.original-partition"]),
-            offset=int(said["dlq.original-offset"]),
-            reason=said["dlq.reason"],
-            detail=said["dlq.detail"],
-            received_at=said["dlq.original-timestamp"],
-            attempts=int(said.get(ATTEMPTS, "0")),
-            key=record.key,
-            value=record.value,
-        )
-
-
-class Wanted(NamedTuple):
-    """Which letters; None: any."""
-
-    reason: str | None = None
-    partition: int | None = None
-    offset: int | None = None
-
-    def has(self, letter: Letter) -> bool:
-        """Whether the letter is one of these."""
-        found = (letter.reason, letter.partition, letter.offset)
-        return all(wanted in (None, value) for wanted, value in zip(self, found, strict=True))
 
 
 @click.group()
@@ -113,7 +60,7 @@ def show(chosen: Chosen, reason: str | None, limit: int, as_json: bool) -> None:
         click.echo(json.dumps(_as_record(letter)) if as_json else _as_text(letter))
     reasons = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
     shown = f"; the latest {limit:,} are shown" if counts.total() > limit else ""
-    click.echo(f"{counts.total():,} dead letters{f': {reasons}' if reasons else ''}{shown}", err=True)
+    click.echo(f"{_many(counts.total())}{f': {reasons}' if reasons else ''}{shown}", err=True)
 
 
 @dead_letters.command()
@@ -142,9 +89,9 @@ def replay(chosen: Chosen, reason: str | None, partition: int | None, offset: in
     count, ends = asyncio.run(_count(settings, wanted))
     if not count:
         click.echo("No such dead letters.")
-    elif yes or click.confirm(f"Send {count:,} dead letters back to {RAW.full_name(settings)}?"):
+    elif yes or click.confirm(f"Send {_many(count)} back to {RAW.full_name(settings)}?"):
         sent = asyncio.run(_send_back(settings, wanted, ends))
-        click.echo(f"{sent:,} dead letters sent back to {RAW.full_name(settings)}.")
+        click.echo(f"{_many(sent)} sent back to {RAW.full_name(settings)}.")
     else:
         raise CommandError("nothing was sent")
 
@@ -153,7 +100,7 @@ async def _latest(settings: Settings, wanted: Wanted, limit: int) -> tuple[list[
     latest: list[tuple[datetime, int, int, int, Letter]] = []
     counts: Counter[str] = Counter()
     async with reading(settings, DEAD_LETTERS) as reader:
-        async for letter in _letters(reader, wanted):
+        async for letter in letters_in(reader, wanted):
             counts[letter.reason] += 1
             heapq.heappush(latest, (*letter[:4], letter))
             if len(latest) > limit:
@@ -163,7 +110,7 @@ async def _latest(settings: Settings, wanted: Wanted, limit: int) -> tuple[list[
 
 async def _count(settings: Settings, wanted: Wanted) -> tuple[int, Ends]:
     async with reading(settings, DEAD_LETTERS) as reader:
-        return sum([1 async for _ in _letters(reader, wanted)]), reader.ends
+        return sum([1 async for _ in letters_in(reader, wanted)]), reader.ends
 
 
 async def _send_back(settings: Settings, wanted: Wanted, ends: Ends) -> int:
@@ -180,7 +127,7 @@ async def _send_back(settings: Settings, wanted: Wanted, ends: Ends) -> int:
 
     async with reading(settings, DEAD_LETTERS, ends) as reader, connected(producer, settings):
         try:
-            async for letter in _letters(reader, wanted):
+            async for letter in letters_in(reader, wanted):
                 attempts = str(letter.attempts + 1).encode()
                 # A client refuses a record with neither key nor value; an empty one is rejected just as well.
                 value = letter.value or b""
@@ -197,19 +144,8 @@ async def _send_back(settings: Settings, wanted: Wanted, ends: Ends) -> int:
     return sent
 
 
-async def _letters(reader: Reader, wanted: Wanted) -> AsyncIterator[Letter]:
-    """Each wanted letter once: a worker that was killed may have written it twice."""
-    known: set[tuple[int, int, int]] = set()
-    async for record in reader.to_end():
-        try:
-            letter = Letter.of(record)
-        except (LookupError, ValueError):
-            logger.warning("%s %d/%d: not by intake, left out", record.topic, record.partition, record.offset)
-            continue
-        origin = (letter.epoch, letter.partition, letter.offset)
-        if wanted.has(letter) and origin not in known:
-            known.add(origin)
-            yield letter
+def _many(letters: int) -> str:
+    return f"{letters:,} dead letter{'' if letters == 1 else 's'}"
 
 
 def _as_text(letter: Letter) -> str:

@@ -80,12 +80,16 @@ class Bench:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 timeout=RUN_LIMIT_S,
-                env={name: value for name, value in os.environ.items() if not name.startswith(("GROUNDSWELL_", "KAFKA_"))},
+                env={
+                    name: value for name, value in os.environ.items() if not name.startswith(("GROUNDSWELL_", "KAFKA_"))
+                },
                 check=False,
             )
         said = log_file.read_text(errors="replace")
         if done.returncode or not Path(job.result).exists():
-            raise SystemExit(f"{name} ended with {done.returncode} and no result. The end of what it said:\n{said[-3000:]}")
+            raise SystemExit(
+                f"{name} ended with {done.returncode} and no result. The end of what it said:\n{said[-3000:]}"
+            )
         if profile:
             print(said)
         return msgspec.json.decode(Path(job.result).read_bytes(), type=Measured)
@@ -97,7 +101,9 @@ class Bench:
     def _fill(self, prefix: str) -> None:
         topic = f"{prefix}mentions.raw"
         self._create(topic)
-        producer = Producer({"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 50, "enable.idempotence": True})
+        producer = Producer(
+            {"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 50, "enable.idempotence": True}
+        )
         for raw in self._load:
             partition = (murmur2(raw.key) & 0x7FFFFFFF) % RAW_PARTITIONS
             while True:
@@ -118,10 +124,12 @@ def _arguments() -> argparse.Namespace:
         epilog=f"contenders:\n{told}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--records", type=int, default=30_000, help="raw records in the load (default: %(default)s)")
+    parser.add_argument("--records", type=int, default=25_000, help="raw records in the load (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each contender (default: %(default)s)")
     parser.add_argument("--only", default=",".join(CONTENDERS), help="contenders, comma-separated (default: all)")
-    parser.add_argument("--profile", action="store_true", help="one run of intake under cProfile: its 25 costliest functions")
+    parser.add_argument(
+        "--profile", action="store_true", help="one run of intake under cProfile: its 25 costliest functions"
+    )
     parser.add_argument("--bootstrap", help="a broker that already runs, host:port (default: start one)")
     given = parser.parse_args()
     given.only = given.only.split(",")
@@ -172,13 +180,17 @@ def _print_table(results: dict[str, list[Measured]], record_bytes: float) -> Non
     rounds = len(next(iter(results.values())))
     print(f"\n{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {libraries}")
     print(f"{platform.machine()}, {os.cpu_count()} cores, broker on the same machine")
-    print(f"{records:,} records of {record_bytes:.0f} bytes, {RAW_PARTITIONS} partitions, {rounds} rounds: median (min-max)\n")
+    print(
+        f"{records:,} records of {record_bytes:.0f} bytes, {RAW_PARTITIONS} partitions, {rounds} rounds: median (min-max)"
+    )
+    print("CPU time is scaled, by a calibration loop, to the quietest run; a rate is what the machine allowed\n")
     base = next(iter(results))
     base_s = median(run.per_second for run in results[base])
-    base_us = median(run.cpu_us for run in results[base])
+    pace_s = min(run.pace_s for runs in results.values() for run in runs)
+    base_us = median(run.cpu_us(pace_s) for run in results[base])
     print(f"{'':49} {'mentions/s':>22} {'CPU us/mention':>20}   {base} is so many times ...")
     for name, runs in results.items():
-        rate, cpu = [run.per_second for run in runs], [run.cpu_us for run in runs]
+        rate, cpu = [run.per_second for run in runs], [run.cpu_us(pace_s) for run in runs]
         print(
             f"{CONTENDERS[name].says:49} {_spread(rate):>22} {_spread(cpu):>20}   "
             f"{base_s / median(rate):.2f}x as fast, {median(cpu) / base_us:.2f}x as cheap"
@@ -192,7 +204,11 @@ def _spread(values: list[float]) -> str:
 
 
 def _told(name: str, run: Measured) -> None:
-    _say(f"  {name}: {run.per_second:,.0f}/s, {run.cpu_us:.0f} us CPU, start-up {run.startup_cpu_s:.1f} s CPU")
+    cpu_us = run.cpu_us(run.pace_s)
+    _say(
+        f"  {name}: {run.per_second:,.0f}/s, {cpu_us:.0f} us CPU (pace {run.pace_s * 1000:.0f} ms), "
+        f"start-up {run.startup_cpu_s:.1f} s CPU"
+    )
 
 
 def _clock() -> Callable[[str], None]:

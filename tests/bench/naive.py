@@ -27,10 +27,10 @@ class Post(faust.Record, serializer="json"):
     observed_at: str
     text: str | None = None
     title: str | None = None
-    image_text: list[str] = []
+    image_text: list[str] = []  # noqa: RUF012  how Faust's records take defaults
     quoted_text: str | None = None
     parent_text: str | None = None
-    mentions: list[str] = []
+    mentions: list[str] = []  # noqa: RUF012
     lang: str | None = None
     author_id: str | None = None
     author_name: str | None = None

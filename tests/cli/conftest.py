@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
-from agents.sources.publisher import make_producer
 from streams.broker import create_topics
+from streams.outbox import Outbox
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -43,12 +43,15 @@ class Terminal:
     def write(self, outs: Iterable[Out]) -> None:
         """Put records on topics, as an agent would, in order."""
 
-        async def send() -> None:
-            async with make_producer(self.settings) as producer:
-                for topic, partition, key, value, headers in outs:
-                    await producer.send_and_wait(topic, value, key, partition=partition, headers=list(headers))
+        async def deliver() -> None:
+            outbox = Outbox(self.settings)
+            await outbox.on_start()
+            try:
+                await outbox.deliver(outs)
+            finally:
+                await outbox.on_stop()
 
-        asyncio.run(send())
+        asyncio.run(deliver())
 
 
 @pytest.fixture

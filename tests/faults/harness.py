@@ -27,7 +27,7 @@ from tests.faults.oracle import Published, Standing, Story, Verdict
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from aiokafka.structs import ConsumerRecord
+    from aiokafka.structs import ConsumerRecord, RecordMetadata
 
     from agents.cli.localkafka import LocalKafka
     from tests.faults.oracle import Said
@@ -58,7 +58,9 @@ async def until(what: str, holds: Callable[[], Awaitable[bool]], within_s: float
 class Process:
     """`python -m ...` as a process of its own, with a log file. It shares nothing with the test but the broker."""
 
-    def __init__(self, home: str, number: int, module: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, home: str, number: int, module: Sequence[str], environment: Mapping[str, str], folder: Path
+    ) -> None:
         self.home, self.name = home, f"{home}-{number}"
         command = [sys.executable, "-m", *module]
         with (folder / f"{self.name}.log").open("ab") as log:
@@ -111,7 +113,9 @@ class Eyes:
     async def ends(self, topic: str) -> dict[TopicPartition, int]:
         """Where each partition of a topic ends now."""
         ((found,)) = await self._admin.describe_topics([topic])
-        return await self._consumer.end_offsets([TopicPartition(topic, one["partition"]) for one in found["partitions"]])
+        return await self._consumer.end_offsets(
+            [TopicPartition(topic, one["partition"]) for one in found["partitions"]]
+        )
 
     async def behind(self, group: str, ends: Mapping[TopicPartition, int]) -> int:
         """How many records before `ends` a group has not committed yet."""
@@ -215,7 +219,9 @@ class Flow:
         await worker.stop()
 
     def _check_alive(self) -> None:
-        dead = [f"{worker.name} ended with {worker.exit_code}" for worker in self._processes if worker.exit_code is not None]
+        dead = [
+            f"{worker.name} ended with {worker.exit_code}" for worker in self._processes if worker.exit_code is not None
+        ]
         assert not dead
 
     async def shared(self, within_s: float = 60) -> None:
@@ -240,6 +246,10 @@ class Flow:
         for said, acknowledged in sent:
             where = await acknowledged
             self.published.append(Published(said, where.partition, where.offset))
+
+    async def send(self, key: bytes, value: bytes | None) -> RecordMetadata:
+        """Publish one record, whatever it is, and say where it stands."""
+        return await self._producer.send_and_wait(RAW.full_name(self.settings), key=key, value=value)
 
     # -- what becomes of it ----------------------------------------------------------------------
 

@@ -31,7 +31,9 @@ async def test_plain_faust_skips_what_waited_while_it_was_restarted(kafka, prefi
         await eyes.create(asked, f"{prefix}answered", partitions=4)
 
         async def skipped() -> int:
-            committed = {tp.partition: offset for tp, offset in (await eyes.committed(group)).items() if tp.topic == asked}
+            committed = {
+                tp.partition: offset for tp, offset in (await eyes.committed(group)).items() if tp.topic == asked
+            }
             answered = {record.value for record in await eyes.read(f"{prefix}answered")}
             return sum(
                 offset < committed[partition]

@@ -1,0 +1,192 @@
+"""The order of writes, with everything around the ledger faked but able to fail."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError
+from faust.types import TP
+
+from streams.consumer import Bundle
+from streams.ledger import Ledger
+from streams.outbox import Out
+from streams.settings import Settings
+from streams.topics import RAW
+
+HERE = TP("mentions.raw", 0)
+
+
+class Echo:
+    """A desk that says each record's value on, and keeps how many it has heard in one row."""
+
+    def __init__(self, rows):
+        self.heard = int(dict(rows).get(b"heard", b"0"))
+        self.changed = False
+
+    def handle(self, records, now_s):
+        self.heard += len(records)
+        self.changed = True
+        return [Out("scored", 0, None, record.value) for record in records]
+
+    def idle(self, now_s):
+        return [Out("scored", 0, None, b"idle")]
+
+    def changed_rows(self):
+        changed, self.changed = self.changed, False
+        return [(b"heard", str(self.heard).encode())] if changed else []
+
+
+class World:
+    """A broker, a table and a consumer of one partition; `log` is what they saw, in order."""
+
+    def __init__(self):
+        self.log: list[str] = []
+        self.rows: dict[bytes, bytes] = {}
+        self.refuse: set[str] = set()
+        self.gave_up = None
+        self.ours = True
+        self.consumer = SimpleNamespace(
+            positions={HERE: 0},
+            released={},
+            accept=lambda bundle: bundle.records,
+            owns=lambda tp, generation: self.ours and generation == self.consumer_generation_id,
+            ready_partitions=lambda topic: [HERE],
+            caught_up=lambda tp: True,
+        )
+        self.consumer_generation_id = 7
+        self.outbox = self
+        table = SimpleNamespace(rows=lambda partition: iter(self.rows.items()), write=self.write)
+        self.ledger = Ledger(self, Settings(), reads=RAW, table=table, open_desk=lambda partition, rows: Echo(rows))
+
+    async def deliver(self, outs):
+        outs = list(outs)
+        if "outputs" in self.refuse:
+            raise KafkaTimeoutError
+        self.log += [f"out {out.value.decode()}" for out in outs]
+
+    async def write(self, outbox, partition, rows):
+        if "rows" in self.refuse:
+            raise KafkaTimeoutError
+        self.rows |= dict(rows)
+        self.log += [f"row {value.decode()}" for _, value in rows]
+
+    async def give_up(self, error):
+        self.gave_up = error
+
+    async def read(self, *bundles):
+        async def stream():
+            for bundle in bundles:
+                yield bundle
+
+        await self.ledger.keep(stream())
+
+    @property
+    def released(self):
+        return self.consumer.released.get(HERE)
+
+
+def bundle(*values: str, start: int = 0, generation: int = 7) -> Bundle:
+    records = [SimpleNamespace(offset=start + n, value=value.encode()) for n, value in enumerate(values)]
+    return Bundle(HERE, records, generation, start)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_outputs_then_rows_then_the_offset(world):
+    await world.read(bundle("a", "b"))
+
+    assert world.log == ["out a", "out b"]
+    assert world.released is None, "nothing is released before the rows stand"
+
+    await world.ledger.checkpoint()
+
+    assert world.log == ["out a", "out b", "row 2"]
+    assert world.released == 2
+
+
+async def test_a_checkpoint_covers_many_bundles_with_one_row(world):
+    await world.read(bundle("a"), bundle("b", start=1), bundle("c", start=2))
+    await world.ledger.checkpoint()
+
+    assert world.log == ["out a", "out b", "out c", "row 3"]
+    assert world.released == 3
+
+
+async def test_after_outputs_that_failed_the_worker_gives_up_and_reads_no_further(world):
+    world.refuse = {"outputs"}
+
+    await world.read(bundle("a"), bundle("b", start=1))
+
+    assert isinstance(world.gave_up, KafkaTimeoutError)
+    assert world.log == []
+    assert world.consumer.positions[HERE] == 0
+
+
+async def test_once_it_gave_up_nothing_more_is_written(world):
+    await world.read(bundle("a"))
+    world.refuse = {"outputs"}
+    await world.read(bundle("b", start=1))
+    world.refuse = set()
+
+    await world.ledger.checkpoint()
+
+    assert world.log == ["out a"]
+    assert world.released is None
+
+
+async def test_rows_that_failed_release_nothing(world):
+    await world.read(bundle("a"))
+    world.refuse = {"rows"}
+
+    with pytest.raises(KafkaTimeoutError):
+        await world.ledger.checkpoint()
+
+    assert world.released is None
+
+
+async def test_a_zombie_drops_what_it_has_and_writes_nothing(world):
+    await world.read(bundle("a"))
+    world.ours = False
+
+    await world.read(bundle("b", start=1))
+    await world.ledger.checkpoint()
+
+    assert world.log == ["out a"]
+    assert world.released is None
+
+
+async def test_a_partition_that_comes_back_is_opened_from_its_rows_not_from_memory(world):
+    await world.read(bundle("a", "b"))
+    await world.ledger.checkpoint()
+    await world.read(bundle("lost", start=2))
+
+    world.ledger.forget()
+    world.consumer_generation_id = 8
+    await world.read(bundle("c", start=2, generation=8))
+    await world.ledger.checkpoint()
+
+    assert world.log[-1] == "row 3"
+
+
+async def test_a_desk_that_cannot_go_on_stops_the_worker_instead_of_skipping(world):
+    def fail(records, now_s):
+        raise ValueError("cannot")
+
+    await world.read(bundle("a"))
+    ((_, desk),) = world.ledger.desks()
+    desk.handle = fail
+
+    await world.read(bundle("b", start=1), bundle("c", start=2))
+
+    assert str(world.gave_up) == "cannot"
+    assert world.consumer.positions[HERE] == 1
+
+
+async def test_a_partition_read_to_its_end_is_told_so_even_if_it_never_held_anything(world):
+    await world.ledger._tick()
+
+    assert world.log == ["out idle"]
