@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.tables import Row
 
+ATTEMPTS = "dlq.attempts"
 MARK_EVERY_S = 1.0
 MARK_AT_LEAST_EVERY = timedelta(minutes=5)
 """Of event time: while history is read fast, a second of ours is days of its."""
@@ -123,8 +124,12 @@ class IntakeDesk:
             "dlq.original-timestamp": record.appended_at.isoformat(),
         }
         headers = tuple((name, text.encode("utf-8", "replace")) for name, text in origin.items())
+        if record.attempts is not None:
+            headers += ((ATTEMPTS, record.attempts),)
         yield Out(self._dead, self._intake.partition, record.key, record.value, headers)
 
 
 def _raw(record: ConsumerRecord) -> RawRecord:
-    return RawRecord(record.offset, datetime.fromtimestamp(record.timestamp / 1000, UTC), record.key, record.value)
+    appended_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    attempts = dict(record.headers).get(ATTEMPTS) if record.headers else None
+    return RawRecord(record.offset, appended_at, record.key, record.value, attempts)

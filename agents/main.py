@@ -27,8 +27,8 @@ def build(settings: Settings) -> GroundswellApp:
         raise SettingsError("GROUNDSWELL_RULES is not set: name the YAML file that says what to listen for.")
     try:
         text = settings.rules.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"GROUNDSWELL_RULES = {str(settings.rules)!r}: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"GROUNDSWELL_RULES = {str(settings.rules)!r} cannot be read: {error}") from error
     rules = load_rules(text, where=str(settings.rules))
     app = GroundswellApp(settings)
     intake.register(app, rules)

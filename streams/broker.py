@@ -29,7 +29,7 @@ class BrokerError(Exception):
 def wanted_topics(settings: Settings) -> dict[str, tuple[int, dict[str, str]]]:
     """Return every topic's full name with its partition count and configuration, changelogs included."""
     topics = {topic.full_name(settings): (topic.partitions(settings), topic.config(settings)) for topic in TOPOLOGY}
-    return topics | {table.changelog(settings): (table.partitions(settings), CHANGELOG_CONFIG) for table in STATE}
+    return topics | {table.full_name(settings): (table.partitions(settings), CHANGELOG_CONFIG) for table in STATE}
 
 
 async def create_topics(settings: Settings) -> list[str]:

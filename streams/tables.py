@@ -39,11 +39,9 @@ class Table:
         """As many as the topic that it follows."""
         return settings.raw_partitions if self.sized == "raw" else settings.keyed_partitions
 
-    def changelog(self, settings: Settings) -> str:
-        """The compacted topic that holds it."""
+    def full_name(self, settings: Settings) -> str:
+        """The compacted topic that holds it: its changelog."""
         return f"{settings.topic_prefix}{settings.app_id}-{self.name}-changelog"
-
-    full_name = changelog
 
 
 # fmt: off

@@ -53,7 +53,7 @@ class Topic:
 # fmt: off
 RAW          = Topic("mentions.raw",    key="mention id", value="Mention",                      written_by="sources", read_by=("intake",), sized="raw", retention_s=0, max_bytes=2 * MIB)
 SCORED       = Topic("mentions.scored", key="brand",      value="ScoredMention|Removal|Mark",   written_by="intake",  read_by=("detect",))
-DEAD_LETTERS = Topic("dead-letters",    key="as it came", value="the original bytes",           written_by="intake",  read_by=("people",), retention_s=30 * 86_400, max_bytes=4 * MIB)
+DEAD_LETTERS = Topic("dead-letters",    key="as it came", value="the original bytes",           written_by="intake",  read_by=("people",), sized="raw", retention_s=30 * 86_400, max_bytes=4 * MIB)
 SPIKES       = Topic("spikes",          key="brand",      value="Finding|Removal|Mark",         written_by="detect",  read_by=("alerts",), retention_s=30 * 86_400)
 BRAND_STATS  = Topic("brand-stats",     key="brand",      value="BrandStats",                   written_by="detect",  read_by=("subscribers",), compacted=True)
 ALERTS       = Topic("alerts",          key="alert id",   value="Alert",                        written_by="alerts",  read_by=("notify", "subscribers"), compacted=True)

@@ -47,9 +47,5 @@ async def read_accounts(settings: Settings) -> str:
 
 
 async def _latest(settings: Settings, topic: Topic | Table) -> list[ConsumerRecord]:
-    """Return the newest record of each key and partition, without those removed."""
-    found: dict[tuple[int, bytes], ConsumerRecord] = {}
     async with reading(settings, topic) as reader:
-        async for record in reader.to_end():
-            found[record.partition, record.key] = record
-    return [record for record in found.values() if record.value is not None]
+        return await reader.latest()

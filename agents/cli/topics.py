@@ -87,7 +87,7 @@ def topology(chosen: Chosen) -> None:
             t.owner,
             settings.topic_prefix + t.follows,
             str(t.partitions(settings)),
-            t.changelog(settings),
+            t.full_name(settings),
         )
         for t in STATE
     )

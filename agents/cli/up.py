@@ -69,7 +69,7 @@ RESTARTS = 5
 def up(
     chosen: Chosen, duration: str | None, scenario: str, recorded: Path | None, mapping: str, rules: Path | None
 ) -> None:
-    r"""Start Kafka, topics and a worker, tell a story into them, and show what is found.
+    """Start Kafka, topics and a worker, tell a story into them, and show what is found.
 
     \b
     groundswell up                     the Dell batteries of 2006, 60 times faster than life
@@ -78,7 +78,7 @@ def up(
 
     Kafka is Apache's own, run from its jars in the data folder (Java 17 and Maven); with --kafka or
     KAFKA_BOOTSTRAP, any other. Ctrl-C stops everything that was started.
-    """
+    """  # noqa: D301
     if recorded is not None and rules is None:
         raise click.UsageError("--input needs --rules: the YAML file that says what to listen for in your posts.")
     source: Source

@@ -101,7 +101,7 @@ async def _check_topic(producer: AIOKafkaProducer, topic: str) -> None:
                 await asyncio.sleep(TOPIC_WAIT_S / 20)
     except TimeoutError:
         raise PublishError(
-            f"topic {topic!r} does not exist: create the topics first, or check the topic prefix"
+            f"topic {topic!r} does not exist: run `groundswell topics create`, or check GROUNDSWELL_TOPIC_PREFIX"
         ) from None
     except KafkaError as failed:
         raise PublishError(f"topic {topic!r} cannot be looked up: {failed}") from None

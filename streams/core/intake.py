@@ -28,12 +28,13 @@ FORMAT = 1
 
 
 class RawRecord(NamedTuple):
-    """One record of the raw topic. `appended_at` is the broker's clock."""
+    """One record of the raw topic. `appended_at` is the broker's clock, `attempts` how often people sent it back."""
 
     offset: int
     appended_at: datetime
     key: bytes | None
     value: bytes | None
+    attempts: bytes | None = None
 
 
 class ToBrand(NamedTuple):

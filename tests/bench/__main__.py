@@ -101,9 +101,7 @@ class Bench:
     def _fill(self, prefix: str) -> None:
         topic = f"{prefix}mentions.raw"
         self._create(topic)
-        producer = Producer(
-            {"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 50, "enable.idempotence": True}
-        )
+        producer = Producer({"bootstrap.servers": self._bootstrap, "acks": "all", "linger.ms": 50})
         for raw in self._load:
             partition = (murmur2(raw.key) & 0x7FFFFFFF) % RAW_PARTITIONS
             while True:

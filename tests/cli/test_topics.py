@@ -23,7 +23,7 @@ def test_the_topology_needs_no_broker_and_has_a_line_for_each_topic_and_table() 
     for topic in TOPOLOGY:
         assert [f"eu.{topic.name}"] in [line[:1] for line in lines]
     for table in STATE:
-        assert (table.name, table.changelog(load_settings(topic_prefix="eu."))) in [(ls[0], ls[-1]) for ls in lines]
+        assert (table.name, table.full_name(load_settings(topic_prefix="eu."))) in [(ls[0], ls[-1]) for ls in lines]
 
 
 def test_the_topology_says_how_long_each_topic_is_kept() -> None:

@@ -284,8 +284,8 @@ class Flow:
         standing = Standing(
             scored=await eyes.read(SCORED.full_name(settings)),
             dead_letters=await eyes.read(DEAD_LETTERS.full_name(settings)),
-            seen=await eyes.latest(SEEN.changelog(settings)),
-            brands=await eyes.latest(BRANDS.changelog(settings)),
+            seen=await eyes.latest(SEEN.full_name(settings)),
+            brands=await eyes.latest(BRANDS.full_name(settings)),
             settings=settings,
         )
         return oracle.judge(self.published, standing)

@@ -1,0 +1,125 @@
+"""What detection keeps and tells of one brand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from agents.detect import Detect
+from streams.core.tally import AUTHORS, KEEP, SAMPLE_CHARS
+from streams.records import BrandStats, Origin, Removal, ScoredMention, Sentiment
+from streams.settings import Settings
+
+START = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def mention(number: int = 0, *, at: datetime = START, label: str = "neutral", **fields) -> ScoredMention:
+    return ScoredMention(
+        brand="dell",
+        origin=Origin(0, 0, number),
+        id=f"x:{number}",
+        source=fields.pop("source", "x"),
+        observed_at=at,
+        sentiment=Sentiment(label=label),
+        text=fields.pop("text", f"dell {number}"),
+        author_id=fields.pop("author_id", f"author {number}"),
+        **fields,
+    )
+
+
+@pytest.fixture
+def work() -> Detect:
+    return Detect(Settings(), 0)
+
+
+@pytest.fixture
+def brand(work):
+    return work.begin("dell", None)
+
+
+def hear(work, brand, *mentions):
+    return [out for one in mentions for out in work.apply("dell", brand, one, None)]
+
+
+def stats_at(work, brand, now: datetime) -> BrandStats:
+    (out,) = [out for out in work.pass_time("dell", brand, now) if out.topic == "brand-stats"]
+    return msgspec.json.decode(out.value, type=BrandStats)
+
+
+def test_once_a_minute_the_last_closed_minute_and_the_running_hour_and_day_are_told(work, brand):
+    hear(work, brand, mention(0, label="negative"), mention(1, at=START + timedelta(seconds=70), label="positive"))
+
+    stats = stats_at(work, brand, START + timedelta(seconds=125))
+
+    assert (stats.minute.start, stats.minute.mentions, stats.minute.positive) == (START + timedelta(minutes=1), 1, 1)
+    assert (stats.hour.mentions, stats.hour.negative, stats.day.mentions, stats.applied) == (2, 1, 2, 2)
+
+
+def test_nothing_is_told_twice_within_a_minute(work, brand):
+    hear(work, brand, mention())
+    stats_at(work, brand, START + timedelta(seconds=60))
+
+    assert list(work.pass_time("dell", brand, START + timedelta(seconds=119))) == []
+    assert work.due(brand) <= START + timedelta(minutes=5)
+
+
+def test_a_straggler_lands_in_the_hour_in_which_it_was_witnessed(work, brand):
+    hear(work, brand, mention(0, at=START), mention(1, at=START - timedelta(minutes=1)))
+
+    assert stats_at(work, brand, START + timedelta(minutes=2)).hour.mentions == 1
+
+
+def test_a_late_mention_is_counted_as_late_and_moves_nothing_else(work, brand):
+    hear(work, brand, mention(0), mention(1, late=True))
+
+    stats = stats_at(work, brand, START + timedelta(minutes=1))
+
+    assert (stats.applied, stats.late, stats.day.mentions) == (1, 1, 1)
+
+
+def test_the_brands_own_posts_count_in_no_figure_and_no_detector(work, brand):
+    hear(work, brand, mention(0), mention(1, author_role="own"))
+
+    stats = stats_at(work, brand, START + timedelta(minutes=1))
+
+    assert (stats.applied, stats.day.mentions, len(brand.tally.samples)) == (2, 1, 1)
+
+
+def test_an_edit_is_no_new_mention_but_is_shown_as_it_reads_now(work, brand):
+    hear(work, brand, mention(0, text="dell is bad"), mention(0, text="dell is fine, sorry", op="update"))
+
+    assert brand.tally.buckets[60] == {int(START.timestamp()): [0, 1, 0, 0]}
+    assert [sample.text for sample in brand.tally.samples] == ["dell is fine, sorry"]
+
+
+def test_a_removal_takes_the_text_away_tells_those_who_show_it_and_leaves_the_counts(work, brand):
+    hear(work, brand, mention(0), mention(1, author_id="ann"), mention(2, author_id="ann"))
+    gone = Removal(origin=Origin(0, 0, 9), why="account_removed", brand="dell", author_id="ann")
+
+    told = hear(work, brand, gone)
+
+    assert [sample.id for sample in brand.tally.samples] == ["x:0"]
+    assert [(out.topic, msgspec.json.decode(out.value, type=Removal)) for out in told] == [("spikes", gone)]
+    assert stats_at(work, brand, START + timedelta(minutes=1)).day.mentions == 3
+
+
+def test_whatever_happens_a_row_stays_small(work, brand):
+    for number in range(3000):
+        at = START + timedelta(minutes=number)
+        issues = (f"issue {number}",)
+        hear(work, brand, mention(number, at=at, text="x" * 5000, label="negative", issues=issues, source=f"s{number}"))
+
+    assert len(brand.tally.authors) == AUTHORS
+    assert all(len(sample.text) == SAMPLE_CHARS for sample in brand.tally.samples)
+    assert all(len(buckets) <= KEEP[span] for span, buckets in brand.tally.buckets.items())
+    assert len(work.dump(brand)) < 32_000
+
+
+def test_a_row_read_back_is_the_row_that_was_written(work, brand):
+    hear(work, brand, *(mention(n, at=START + timedelta(minutes=n), label="negative") for n in range(50)))
+
+    again = work.load(work.dump(brand))
+
+    assert work.dump(again) == work.dump(brand)
