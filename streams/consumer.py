@@ -143,6 +143,8 @@ class BundleConsumer(driver.Consumer):
 
     def caught_up(self, tp: TP) -> bool:
         """Whether everything that the broker had at the last fetch has been handled."""
+        if tp not in self.positions or tp not in self.assignment():
+            return False
         highwater = self.highwater(tp)
         return highwater is not None and self.positions[tp] >= highwater
 
@@ -283,7 +285,6 @@ class BundleConsumer(driver.Consumer):
         if not fetched or self.should_stop:
             return
         for tp, records in fetched.items():
-            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             for start in range(0, len(records), self._bundle_records):
                 if turn != self._turn:
                     self._rewind.update(fetched)  # taken from the fetcher's buffer, but not told to anybody

@@ -130,6 +130,7 @@ class KeyedDesk(Generic[State]):
                 row = self._rows[key.decode()] = _Row(work.load(state), marks)
                 row.due = work.due(row.state)
         self._now = self._clock.now(lanes)
+        self._next_due = self._earliest_due()
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:  # noqa: ARG002  event time only
         """Apply what has not been applied, in order, and let time pass in between."""
@@ -164,6 +165,9 @@ class KeyedDesk(Generic[State]):
         """Every key with its state."""
         return ((key, row.state) for key, row in self._rows.items())
 
+    def _earliest_due(self) -> datetime | None:
+        return min((row.due for row in self._rows.values() if row.due is not None), default=None)
+
     def _concerned(self, key: bytes | None, value: Value) -> list[str]:
         if key is not None:
             return [key.decode()]
@@ -181,6 +185,8 @@ class KeyedDesk(Generic[State]):
         row.changed = True
         outs = list(self._work.apply(key, row.state, value, self._now))
         row.due = self._work.due(row.state)
+        if row.due is not None and (self._next_due is None or row.due < self._next_due):
+            self._next_due = row.due
         return outs
 
     def _time_passes(self, value: Value, origin: Origin) -> Iterator[Out]:
@@ -191,11 +197,13 @@ class KeyedDesk(Generic[State]):
         if now is None or now == self._now:
             return
         self._now = now
-        for key in sorted(key for key, row in self._rows.items() if row.due is not None and row.due <= now):
-            row = self._rows[key]
-            yield from self._work.pass_time(key, row.state, now)
-            row.due = self._work.due(row.state)
-            row.changed = True
+        if self._next_due is not None and self._next_due <= now:
+            for key in sorted(key for key, row in self._rows.items() if row.due is not None and row.due <= now):
+                row = self._rows[key]
+                yield from self._work.pass_time(key, row.state, now)
+                row.due = self._work.due(row.state)
+                row.changed = True
+            self._next_due = self._earliest_due()
         if self._clock.passed_on is None or now - self._clock.passed_on >= PASS_ON_EVERY:
             self._clock.passed_on = now
             yield from self._work.pass_on(Mark(origin=origin, time=now))

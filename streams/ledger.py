@@ -176,6 +176,8 @@ class Ledger(Service, Generic[D]):
     async def _tick(self) -> None:
         async with self._lock:
             for tp in self._consumer.ready_partitions(self._topic):
+                if tp not in self._consumer.positions:
+                    return  # handed over while we were telling another's
                 page = self._page(tp, self._app.consumer_generation_id)
                 if self._consumer.caught_up(tp):
                     await self._deliver(page, page.desk.idle(monotonic()))
