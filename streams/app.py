@@ -38,7 +38,7 @@ class GroundswellApp(faust.App):
             broker_commit_interval=0.5,
             broker_session_timeout=settings.session_timeout_s,
             broker_heartbeat_interval=min(3.0, settings.session_timeout_s / 3),
-            broker_max_poll_records=settings.bundle_records * 2,
+            broker_max_poll_records=settings.bundle_records * 8,  # of all partitions together
             stream_buffer_maxsize=8,  # bundles; backpressure reaches the fetcher soon
             stream_wait_empty=False,
             table_standby_replicas=0,

@@ -114,6 +114,7 @@ class BundleConsumer(driver.Consumer):
         self._rewind: set[TP] = set()
         self._read_twice: set[tuple[TP, int]] = set()
         self._open = self._sought = False
+        self._behind = False  # the last fetch brought a full bundle: there is no need to wait for the next to fill
         self._turn = 0  # moves whenever positions are reset or partitions change hands
         super().__init__(*args, **kwargs)
         self._seeking = asyncio.Lock()
@@ -279,9 +280,10 @@ class BundleConsumer(driver.Consumer):
         if self._rewind and self._open:
             await self._go_back()
         turn, generation = self._turn, self.app.consumer_generation_id
-        if self._open:
+        if self._open and not self._behind:
             await asyncio.sleep(self._bundle_wait_s)  # so that bundles fill at a moderate load
         fetched, _ = await self._wait_next_records(min(timeout, 0.2))
+        self._behind = bool(fetched) and sum(map(len, fetched.values())) >= self._bundle_records
         if not fetched or self.should_stop:
             return
         for tp, records in fetched.items():

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         1.0, gt=0, le=30, description="Rows are written and offsets released this often, seconds."
     )
     bundle_wait_s: float = Field(0.02, ge=0, le=1, description="Wait before a fetch so that bundles fill, seconds.")
-    bundle_records: int = Field(500, ge=1, le=10_000, description="Most records in one bundle.")
+    bundle_records: int = Field(1000, ge=1, le=10_000, description="Most records in one bundle.")
 
     notify: tuple[str, ...] = Field(("log",), description='Notifiers, a JSON list: ["log", "webhook"].')
     notify_max_age_s: int = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ LONGEST = 2_000
 """Code points that are scored, an emoji counted as long as the words VADER puts in its place; the
 rest of a longer text is not heard. VADER rescans all words for each word it knows, so its time grows
 with the square of the length, and one hostile text must not stall a worker."""
+REMEMBERED = 8_192
+"""Latest texts whose score is remembered: a repost sounds like the post."""
 NEGATIVE_FROM, POSITIVE_FROM = -0.05, 0.05
 
 _UNSCORED = Sentiment("unscored")
@@ -26,10 +29,13 @@ class Scorer:
 
     def __init__(self) -> None:
         self._vader = SentimentIntensityAnalyzer()
+        self._remembered = lru_cache(REMEMBERED)(self._score)
 
     def score_many(self, texts: Sequence[str], langs: Sequence[str | None]) -> list[Sentiment]:
         """One verdict for each text, in order. `langs` are BCP-47 as declared; undeclared counts as English."""
-        return [self._score(text) if _english(lang) else _UNSCORED for text, lang in zip(texts, langs, strict=True)]
+        return [
+            self._remembered(text) if _english(lang) else _UNSCORED for text, lang in zip(texts, langs, strict=True)
+        ]
 
     def _score(self, text: str) -> Sentiment:
         compound: float = self._vader.polarity_scores(self._heard(text[:LONGEST]))["compound"]

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
@@ -26,6 +25,7 @@ from tests.faults.oracle import Published, Standing, Story, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from aiokafka.structs import ConsumerRecord, RecordMetadata
 
@@ -165,16 +165,16 @@ class Flow:
         self._group = prefix + self.settings.app_id
         self._processes: list[Process] = []
         self._started = 0
-        self._stack = AsyncExitStack()
+        self._clients = AsyncExitStack()
         self._producer = make_producer(self.settings)
         self.published: list[Published] = []
         self.eyes = Eyes(kafka.bootstrap)
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings)
-        await self._stack.enter_async_context(self.eyes)
+        await self._clients.enter_async_context(self.eyes)
         await self._producer.start()
-        self._stack.push_async_callback(self._producer.stop)
+        self._clients.push_async_callback(self._producer.stop)
         return self
 
     async def __aexit__(self, failure: type[BaseException] | None, *_: object) -> None:
@@ -184,7 +184,7 @@ class Flow:
         if failure:
             for log in sorted(self._folder.glob("*.log")):
                 print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-30:], sep="\n")
-        await self._stack.aclose()
+        await self._clients.aclose()
 
     # -- workers ---------------------------------------------------------------------------------
 

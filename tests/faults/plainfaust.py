@@ -14,6 +14,9 @@ PREFIX = os.environ["PLAIN_PREFIX"]
 WORK_S = 0.005
 """What an event takes, such as a query. An agent faster than delivery has nothing queued, and loses nothing."""
 
+ROWS = 20
+"""Written for each event, so that the changelog takes a moment to read: meanwhile the source's records arrive in the client's buffers."""
+
 # The table rests in memory, which is Faust's default: after a restart its changelog is read anew.
 # With RocksDB and nothing to recover the fetcher is not running yet when sources are sought, and nothing is lost.
 app = faust.App(f"{PREFIX}app", broker=f"kafka://{os.environ['PLAIN_BROKER']}", topic_partitions=4)
@@ -25,6 +28,7 @@ counts = app.Table("counts", default=int)
 @app.agent(asked)
 async def answer(questions):
     async for question in questions:
-        counts["all"] += 1
+        for row in range(ROWS):
+            counts[row] += 1
         await asyncio.sleep(WORK_S)
         await answered.send(value=question)
