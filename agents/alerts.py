@@ -16,6 +16,7 @@ from msgspec import Struct
 from streams import metrics
 from streams.core import alerting
 from streams.core.alerting import BrandAlerts, Policy, Watch
+from streams.core.detectors import WATCHED
 from streams.events import headers_of
 from streams.keyed import KeyedDesk
 from streams.outbox import Out
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 TOMBSTONE_AFTER = timedelta(days=30)
 """A resolved alert stays readable in the compacted topic for so long."""
-
-SERIES = {("brand", "volume"): "all", ("brand", "negativity"): "negative"}
-"""The volume detector's series for a line of the rules' `watch`."""
 
 logger = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(ON_SPIKES).decode
@@ -57,11 +55,13 @@ def policy_of(rules: Rules) -> Policy:
     """Return who wants to be told of what, from the rules' `watch` lines; what no detector sees yet is said aloud."""
     watches = []
     for watch in rules.watch:
-        series = SERIES.get((watch.kind, watch.detect))
-        if series is None:
-            logger.warning("watch %s:%s, detect %s: no detector sees this yet", watch.kind, watch.id, watch.detect)
+        if watch.cooldown is not None:
+            logger.warning("watch %s:%s: cooldown is not honoured yet, the detector has its own", watch.kind, watch.id)
+        if watch.kind == "brand" and watch.detect in WATCHED:
+            detector, series = WATCHED[watch.detect]
+            watches.append(Watch(detector, watch.severity, watch.id, series))
         else:
-            watches.append(Watch("volume", watch.severity, watch.id, series))
+            logger.warning("watch %s:%s, detect %s: no detector sees this yet", watch.kind, watch.id, watch.detect)
     return Policy(tuple(watches))
 
 

@@ -62,6 +62,7 @@ class IntakeDesk:
         self._scored, self._dead = SCORED.full_name(settings), DEAD_LETTERS.full_name(settings)
         self._keyed_partitions = SCORED.partitions(settings)
         self._partition_of = cache(lambda brand: (murmur2(brand.encode()) & 0x7FFFFFFF) % self._keyed_partitions)
+        self._forgotten = intake.forgotten
         self._marked: Mark | None = None
         self._marked_at_s = self._heard_at_s = float("-inf")
 
@@ -71,7 +72,10 @@ class IntakeDesk:
         outs: list[Out] = []
         for verdict in verdicts:
             outs.extend(self._dead_letter(verdict) if isinstance(verdict, SetAside) else self._tell(verdict))
-        metrics.RECEIVED.inc(len(records))
+        metrics.RECEIVED.inc(sum(counts.values()))
+        metrics.RESENDS.labels("intake").inc(len(records) - sum(counts.values()))
+        metrics.FORGOTTEN_EARLY.inc(self._intake.forgotten - self._forgotten)
+        self._forgotten = self._intake.forgotten
         for what, count in counts.items():
             metrics.JUDGED.labels(what).inc(count)
         self._heard_at_s = now_s

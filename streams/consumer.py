@@ -198,8 +198,8 @@ class BundleConsumer(driver.Consumer):
             if replaced := sorted(tp for tp, offset in starts.items() if offset > ends[tp]):
                 raise LogReplacedError(
                     f"{replaced[0].topic}-{replaced[0].partition} ends at {ends[replaced[0]]}, but {starts[replaced[0]]} of its "
-                    f"records were handled: it was deleted and made anew. What is counted belongs to the old log; start "
-                    f"anew with another GROUNDSWELL_APP_ID, or restore the topic."
+                    f"records were handled: it was deleted and made anew. What is counted belongs to the old log: restore the "
+                    f"topic, or start anew with another GROUNDSWELL_TOPIC_PREFIX."
                 )
             if fresh := sources - starts.keys():
                 starts |= await self.earliest_offsets(*fresh)

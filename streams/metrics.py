@@ -59,6 +59,7 @@ for _reason in REASONS:
 for _agent in AGENTS:
     BUNDLE_SECONDS.labels(_agent)
     ROWS_WRITTEN.labels(_agent)
+for _agent in AGENTS[:-1]:  # deliveries are rows by step: a re-send finds its step told
     RESENDS.labels(_agent)
 for _change in ("fired", "updated", "resolved", "refreshed"):
     ALERT_STEPS.labels(_change)

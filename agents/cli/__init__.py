@@ -18,6 +18,7 @@ COMMANDS = {
     "worker":       Lazy("agents.cli.start:worker",             "Run the agents until told to stop."),
     "simulate":     Lazy("agents.cli.publish:simulate",         "Tell a made-up story, such as a product that catches fire."),
     "replay":       Lazy("agents.cli.publish:replay",           "Say a recorded file again: JSON lines of mentions, or any CSV."),
+    "listen":       Lazy("agents.cli.publish:listen",           "Listen to any source by its name, with its own options."),
     "alerts":       Lazy("agents.cli.alerts:alerts",            "Show what is wrong right now, with the evidence."),
     "dead-letters": Lazy("agents.cli.deadletters:dead_letters", "Look at what intake could not read, and send it back."),
     "rules":        Lazy("agents.cli.rules:rules",              "Work on the rules that say what to listen for."),

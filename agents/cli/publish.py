@@ -1,4 +1,4 @@
-"""`groundswell simulate` and `groundswell replay`: a source -> mentions.raw, with its progress shown."""
+"""`groundswell listen`, `simulate` and `replay`: a source -> mentions.raw, with its progress shown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agents.cli.read import connected
+from agents.sources import SOURCES, open_source
 from agents.sources.publisher import Published, make_producer, publish
 from agents.sources.replay import Replay
 from agents.sources.simulate import Simulate
@@ -76,6 +77,32 @@ def simulate(chosen: Chosen, scenario: str, at_once: bool, end: str | None) -> N
     Next: `groundswell alerts --follow` in another terminal.
     """  # noqa: D301
     publish_all(chosen.settings(), Simulate.open(_given(scenario=scenario, end=end, pace="no" if at_once else None)))
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@click.pass_obj
+def listen(chosen: Chosen, name: str | None, options: tuple[str, ...]) -> None:
+    """Listen to any source by its name, with its own options.
+
+    Without a name it lists the sources there are, and what each can be told.
+
+    \b
+    Examples:
+      groundswell listen
+      groundswell listen replay file=tweets.jsonl speed=60x
+
+    Next: `groundswell alerts --follow` in another terminal.
+    """  # noqa: D301
+    if name is None:
+        for source, kind in SOURCES.items():
+            click.echo(f"{source}: {kind.about}")
+            for option, meaning in kind.options.items():
+                click.echo(f"  {option}=...  {meaning}")
+        return
+    pairs = dict(option.partition("=")[::2] for option in options)
+    publish_all(chosen.settings(), open_source(name, pairs))
 
 
 def publish_all(settings: Settings, source: Source) -> None:

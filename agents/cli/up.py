@@ -178,7 +178,8 @@ class Run:
                 job.cancel()
             await asyncio.gather(telling, watching, minding, return_exceptions=True)
         self._screen.say(await read_accounts(settings))
-        self._screen.say(f"Look again: GROUNDSWELL_TOPIC_PREFIX={settings.topic_prefix} groundswell alerts --all")
+        if not self._started_broker:
+            self._screen.say(f"Look again: GROUNDSWELL_TOPIC_PREFIX={settings.topic_prefix} groundswell alerts --all")
         if self._expects_alert and not self._screen.fired:
             self._screen.say(f"The story's alert did not come. The worker's log: {self._log}")
             return 1

@@ -228,6 +228,11 @@ class Intake:
                 f"list`; mend the source, or set GROUNDSWELL_DEAD_LETTER_SHARE=1 to let them all be set aside."
             )
 
+    @property
+    def forgotten(self) -> int:
+        """Mentions that dropped out of the memory of redeliveries before raw expired."""
+        return self._memory.forgotten
+
     def mark(self) -> Mark:
         """How far this partition's time has come."""
         return Mark(origin=self._origin(self.books.offset), time=self.books.highest)

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from yaml import MappingNode, SequenceNode
 
+from streams.core.detectors import WATCHED
 from streams.core.expression import MAX_DEPTH, Atom, ExpressionError, parse
 from streams.core.matching import Matcher
 from streams.core.rulefile import RuleFile, RulesError, plain
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Brand", "BrandMatch", "Issue", "Matched", "Rules", "RulesError", "Watch", "load_rules"]
 
 FIELDS = ("text", "title", "image_text", "quoted_text")
-DETECTORS = ("volume", "negativity", "emerging_terms", "hazard")
+DETECTORS = tuple(dict.fromkeys(("volume", "negativity", "emerging_terms", "hazard", *WATCHED)))
 SEVERITIES = ("info", "warning", "critical")
 _BROKEN = Atom("word", "")  # stands for a term already refused, so that it is told once
 _ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"

@@ -17,14 +17,20 @@ MOMENTS = ((0.05, 0.25), (0.35, 0.55), (0.65, 0.85))
 """A worker dies when so much, at random within these bounds, has been told of all there is to tell."""
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize(
+    ("seed", "checkpoint_s"),
+    [
+        pytest.param(1, 1.0, id="rows-wait-for-a-checkpoint"),  # much is lost from memory, and told again
+        pytest.param(4, 0.2, id="rows-are-ahead-of-the-offsets"),  # much is read again that rows hold already
+    ],
+)
 async def test_two_workers_killed_again_and_again_lose_nothing_and_count_nothing_twice(
-    kafka, prefix, tmp_path, say, seed
+    kafka, prefix, tmp_path, say, seed, checkpoint_s
 ):
     chance = random.Random(seed)
     story = list(new_story(seed).go_on(MENTIONS))
     to_tell = sum(len(said.tells) for said in story)
-    async with Flow(kafka, prefix, tmp_path) as flow:
+    async with Flow(kafka, prefix, tmp_path, checkpoint_s=checkpoint_s) as flow:
         flow.start_worker("a")
         flow.start_worker("b")
         await flow.shared()

@@ -23,12 +23,12 @@ RECORDED = [
 
 
 def options(name: str, tmp_path: Path) -> dict[str, str]:
-    """How each kind is opened here, small and at once."""
+    """How each kind is opened here, small and at once; a kind that needs no options needs no line."""
     (tmp_path / "recorded.jsonl").write_text("".join(json.dumps(mention) + "\n" for mention in RECORDED))
     return {
         "replay": {"file": str(tmp_path / "recorded.jsonl")},
         "simulate": {"pace": "no", "end": "2026-06-01T12:00:00Z"},
-    }[name]
+    }.get(name, {})
 
 
 async def first(source: Source, most: int, cursor: str | None = None) -> list[Sourced]:

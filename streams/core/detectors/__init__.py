@@ -13,3 +13,6 @@ if TYPE_CHECKING:
 
 # Each is called with the allowed lateness in seconds.
 REGISTRY: tuple[Callable[[int], Detector[Any]], ...] = (VolumeDetector,)
+
+WATCHED = {word: (one.name, series) for one in (make(0) for make in REGISTRY) for word, series in one.watched.items()}
+"""For each word of a rules file's `detect:` that somebody sees, the detector and the series."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 State = TypeVar("State", bound=Struct)
 
@@ -52,6 +52,8 @@ class Detector(Protocol[State]):
     name: str
     version: str
     state_type: type[State]
+    watched: Mapping[str, str]
+    """The words of a rules file's `detect:` that ask for it, each with the series that it means."""
 
     def start(self, now_s: float) -> State:
         """A brand first heard of at `now_s`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -18,7 +19,7 @@ from streams.core.detectors.series import DAY_S, SeriesParams
 from streams.core.detectors.tracks import Tracker, Tracks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from streams.core.detectors.interface import Heard
 
@@ -74,6 +75,7 @@ class VolumeDetector:
     name = "volume"
     version = "1"
     state_type = VolumeState
+    watched: Mapping[str, str] = MappingProxyType({"volume": "all", "negativity": "negative"})
 
     def __init__(self, allowed_lateness_s: int = 900, params: VolumeParams | None = None) -> None:
         """`allowed_lateness_s` is how far behind time a mention may come without being marked late."""
