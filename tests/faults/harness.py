@@ -159,9 +159,8 @@ class Flow:
         self._folder = folder
         self._rules = folder / "rules.yaml"
         self._rules.write_text(oracle.RULES)
-        self.settings = Settings(
-            kafka_bootstrap=kafka.bootstrap, topic_prefix=prefix, session_timeout_s=SESSION_TIMEOUT_S, **settings
-        )
+        self._given = {"session_timeout_s": SESSION_TIMEOUT_S, **settings, "topic_prefix": prefix}
+        self.settings = Settings(kafka_bootstrap=kafka.bootstrap, **self._given)
         self._group = prefix + self.settings.app_id
         self._processes: list[Process] = []
         self._started = 0
@@ -196,13 +195,8 @@ class Flow:
     def start_worker(self, home: str) -> Process:
         """Start one; `home` names its data folder, which it finds again when it is started anew."""
         self._started += 1
-        given = self.settings
-        environment = {
-            "GROUNDSWELL_TOPIC_PREFIX": given.topic_prefix,
-            "GROUNDSWELL_SESSION_TIMEOUT_S": str(given.session_timeout_s),
-            "GROUNDSWELL_CHECKPOINT_S": str(given.checkpoint_s),
-        }
-        command = ["agents.cli", "--kafka", given.kafka_bootstrap, "worker"]
+        environment = {f"GROUNDSWELL_{name.upper()}": str(value) for name, value in self._given.items()}
+        command = ["agents.cli", "--kafka", self.settings.kafka_bootstrap, "worker"]
         command += ["--rules", str(self._rules), "--data-dir", str(self._folder / home)]
         worker = Process(home, self._started, command, environment, self._folder)
         self._processes.append(worker)

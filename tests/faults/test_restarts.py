@@ -6,22 +6,26 @@ import pytest
 
 from tests.faults.harness import Flow, new_story
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 WAITING = 200
 """Mentions published while no worker runs."""
+BUNDLE_RECORDS = 5
+"""Few, so that many bundles are on their way at any moment."""
 
 
-async def test_a_worker_restarted_with_mentions_waiting_skips_none(kafka, prefix, tmp_path, say, rounds):
+@pytest.mark.parametrize("disk", ["kept", "lost"])
+async def test_a_worker_restarted_with_mentions_waiting_skips_none(kafka, prefix, tmp_path, say, rounds, disk):
+    """Where the disk is lost, tables are read from their changelogs while mentions are already being fetched."""
     story = new_story(seed=2)
-    async with Flow(kafka, prefix, tmp_path) as flow:
-        for _ in range(rounds):
+    async with Flow(kafka, prefix, tmp_path, bundle_records=BUNDLE_RECORDS) as flow:
+        for number in range(rounds):
             await flow.publish(story.go_on(WAITING))
-            worker = flow.start_worker("a")
+            worker = flow.start_worker(f"disk{number}" if disk == "lost" else "disk")
             await flow.settled()
             await flow.stop(worker)
         verdict = await flow.verdict()
-    say(f"{rounds} restarts: {verdict}")
+    say(f"{rounds} restarts, disk {disk}: {verdict}")
     assert not verdict.wrong
 
 
