@@ -83,19 +83,23 @@ class KeepAlerts:
     def __init__(self, settings: Settings, policy: Policy, partition: int) -> None:
         self._topic, self._policy, self._partition = ALERTS.full_name(settings), policy, partition
 
-    def begin(self, key: str, now: datetime | None) -> Incidents:  # noqa: ARG002
+    def begin(self) -> Incidents:
         """No incident yet."""
         return Incidents(BrandAlerts())
 
-    def apply(self, key: str, state: Incidents, value: Finding | Removal, now: datetime | None) -> Iterator[Out]:  # noqa: ARG002
+    def apply(self, key: str, state: Incidents, value: Finding | Removal) -> Iterator[Out]:  # noqa: ARG002
         """A finding opens, joins or ends an incident; a removal takes away what is shown."""
         if isinstance(value, Finding):
             return self._publish(state, alerting.on_finding(state.alerts, value, self._policy))
         return self._publish(state, alerting.on_removal(state.alerts, value))
 
-    def concerns(self, state: Incidents, value: Removal) -> bool:  # noqa: ARG002
-        """Detection addresses every removal to its brand; nothing here is for everybody."""
-        return False
+    def concerns(self, state: Incidents, value: Removal) -> bool:
+        """Whether the open alert shows what must vanish."""
+        return alerting.shows(state.alerts, value)
+
+    def relay(self, value: Removal) -> Iterable[Out]:  # noqa: ARG002
+        """Whoever reads alerts reads their corrections."""
+        return ()
 
     def pass_time(self, key: str, state: Incidents, now: datetime) -> Iterator[Out]:  # noqa: ARG002
         """Resolve, publish again, clear away what was resolved long ago."""

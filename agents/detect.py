@@ -67,16 +67,17 @@ class Detect:
         made = [make(settings.allowed_lateness_s) for make in REGISTRY]
         self._detectors: dict[str, Detector[Any]] = {detector.name: detector for detector in made}
 
-    def begin(self, key: str, now: datetime | None) -> Brand:  # noqa: ARG002
+    def begin(self) -> Brand:
         """Detectors start with the first mention that moves a bucket."""
         return Brand(Tally(), {})
 
-    def apply(self, key: str, state: Brand, value: ScoredMention | Removal, now: datetime | None) -> Iterator[Out]:  # noqa: ARG002
+    def apply(self, key: str, state: Brand, value: ScoredMention | Removal) -> Iterator[Out]:
         """Count a mention and ask the detectors; forget what was removed, and tell those who show it."""
         tally = state.tally
         if isinstance(value, Removal):
             tally.remove(value)
-            yield self._out(self._spikes, key, value)
+            if value.brand is not None:
+                yield self._out(self._spikes, key, value)
             return
         if value.late:
             tally.late += 1
@@ -106,6 +107,10 @@ class Detect:
     def concerns(self, state: Brand, value: Removal) -> bool:
         """Whether a removal addressed to everybody takes something from this brand."""
         return state.tally.concerns(value)
+
+    def relay(self, value: Removal) -> Iterable[Out]:
+        """An open alert may show what no brand's samples show any more."""
+        return [Out(self._spikes, self._partition, None, encode(value), headers_of(value))]
 
     def pass_time(self, key: str, state: Brand, now: datetime) -> Iterator[Out]:
         """Let detectors close buckets; publish the figures once a minute."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from streams.tables import Row
 
 ATTEMPTS = "dlq.attempts"
+LARGEST_KEPT = DEAD_LETTERS.max_bytes - 64 * 1024
 MARK_EVERY_S = 1.0
 MARK_AT_LEAST_EVERY = timedelta(minutes=5)
 """Of event time: while history is read fast, a second of ours is days of its."""
@@ -64,7 +65,9 @@ class IntakeDesk:
         self._partition_of = cache(lambda brand: (murmur2(brand.encode()) & 0x7FFFFFFF) % self._keyed_partitions)
         self._forgotten = intake.forgotten
         self._marked: Mark | None = None
-        self._marked_at_s = self._heard_at_s = float("-inf")
+        self._marked_at_s = float("-inf")
+        self._time: datetime | None = None
+        self._time_at_s = float("-inf")
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:
         """Judge a bundle."""
@@ -78,29 +81,29 @@ class IntakeDesk:
         self._forgotten = self._intake.forgotten
         for what, count in counts.items():
             metrics.JUDGED.labels(what).inc(count)
-        self._heard_at_s = now_s
-        return [*outs, *self._progress(self._intake.mark(), now_s)]
+        return [*outs, *self._progress(now_s)]
 
     def idle(self, now_s: float) -> Iterable[Out]:
-        """Read to the end: time goes on by the clock, from the last mention on."""
-        mark = self._intake.mark()
-        if mark.time is not None and self._heard_at_s > float("-inf"):
-            mark = Mark(origin=mark.origin, time=mark.time + timedelta(seconds=now_s - self._heard_at_s))
-        elif mark.time is not None:
-            self._heard_at_s = now_s
-        return self._progress(mark, now_s)
+        """Read to the end: time goes on by the clock, from how far it had come."""
+        time = self._intake.time()
+        if time is not None and time == self._time:
+            self._intake.quiet_until(time + timedelta(seconds=now_s - self._time_at_s))
+        return self._progress(now_s)
 
     def changed_rows(self) -> Sequence[Row]:
         """Remembered mentions first, the books last."""
         return self._intake.changed_rows()
 
-    def _progress(self, mark: Mark, now_s: float) -> Iterator[Out]:
+    def _progress(self, now_s: float) -> list[Out]:
         """Tell each keyed partition how far time has come, at most once a second."""
+        mark = self._intake.mark(self._intake.time())
+        if mark.time != self._time:
+            self._time, self._time_at_s = mark.time, now_s
         if now_s - self._marked_at_s < MARK_EVERY_S and not self._has_jumped(mark):
-            return
+            return []
         self._marked, self._marked_at_s = mark, now_s
-        for partition in range(self._keyed_partitions):
-            yield Out(self._scored, partition, None, encode(mark), headers_of(mark))
+        value, headers = encode(mark), headers_of(mark)
+        return [Out(self._scored, partition, None, value, headers) for partition in range(self._keyed_partitions)]
 
     def _has_jumped(self, mark: Mark) -> bool:
         if self._marked is None or self._marked.time is None or mark.time is None:
@@ -130,7 +133,13 @@ class IntakeDesk:
         headers = tuple((name, text.encode("utf-8", "replace")) for name, text in origin.items())
         if record.attempts is not None:
             headers += ((ATTEMPTS, record.attempts),)
-        yield Out(self._dead, self._intake.partition, record.key, record.value, headers)
+        value = record.value
+        if (
+            value is not None and len(value) > LARGEST_KEPT
+        ):  # it was compressed; the whole is in raw for as long as that is kept
+            headers += (("dlq.original-size", str(len(value)).encode()),)
+            value = value[:LARGEST_KEPT]
+        yield Out(self._dead, self._intake.partition, record.key, value, headers)
 
 
 def _raw(record: ConsumerRecord) -> RawRecord:

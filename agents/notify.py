@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from mode import Service
+from msgspec.structs import replace
 
 from agents.notifiers import build
 from streams import metrics
@@ -41,6 +42,7 @@ AT_ONCE = 8
 _decode = msgspec.json.Decoder(Alert).decode
 _decode_row = msgspec.msgpack.Decoder(tuple[int, Delivery]).decode
 FORMAT = 1
+READABLE = (1,)
 
 
 def register(app: GroundswellApp) -> None:
@@ -61,7 +63,7 @@ class DeliveryDesk:
 
     def __init__(self, sinks: tuple[str, ...], max_age: timedelta, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
         self._sinks, self._max_age = sinks, max_age
-        self.rows: dict[str, Delivery] = {key.decode(): _decode_row(row)[1] for key, row in rows}
+        self.rows: dict[str, Delivery] = {key.decode(): _read(row) for key, row in rows}
         self._changed: set[str] = set()
         self.under_way: set[str] = set()
 
@@ -95,8 +97,13 @@ class DeliveryDesk:
     def due(self, now: datetime) -> Iterator[str]:
         """Keys of rows to be tried now."""
         for key, row in self.rows.items():
-            if row.state == "pending" and row.next_at is not None and row.next_at <= now and key not in self.under_way:
+            ready = row.state == "pending" and row.next_at is not None and row.next_at <= now
+            if ready and key not in self.under_way and key.rpartition("/")[2] in self._sinks:
                 yield key
+
+    def waiting(self) -> int:
+        """How many have not been told yet."""
+        return sum(row.state == "pending" and key.rpartition("/")[2] in self._sinks for key, row in self.rows.items())
 
     def changed_rows(self) -> list[Row]:
         """Return the rows changed since the last call."""
@@ -105,6 +112,14 @@ class DeliveryDesk:
             (key.encode(), msgspec.msgpack.encode((FORMAT, self.rows[key])) if key in self.rows else None)
             for key in sorted(changed)
         ]
+
+
+def _read(content: bytes) -> Delivery:
+    """Return a row as its next owner finds it: an attempt may have been under way, so the other side may have heard."""
+    number, row = _decode_row(content)
+    if number not in READABLE:
+        raise ValueError(f"a delivery has format {number}; this version reads {READABLE}")
+    return replace(row, heard="maybe") if row.state == "pending" and row.heard == "nothing" else row
 
 
 class Courier(Service):
@@ -127,11 +142,10 @@ class Courier(Service):
         while not self.should_stop:
             now, waiting = datetime.now(UTC), 0
             for _, desk in self._ledger.desks():
-                waiting += sum(row.state == "pending" for row in desk.rows.values())
                 for key in list(desk.due(now)):
-                    if key.rpartition("/")[2] in self._notifiers:
-                        desk.under_way.add(key)
-                        self.add_future(self._deliver(desk, key))
+                    desk.under_way.add(key)
+                    self.add_future(self._deliver(desk, key))
+                waiting += desk.waiting()
             metrics.PENDING_DELIVERIES.set(waiting)
             await self.sleep(LOOK_EVERY_S)
 
@@ -140,7 +154,7 @@ class Courier(Service):
         try:
             async with self._slots[sink]:
                 row = desk.rows.get(key)  # it may have moved on while we waited for a slot
-                if row is None or row.state != "pending":
+                if row is None or row.state != "pending" or not self._owned(desk):
                     return
                 alert = deliveries.to_send(row)
                 outcome = await self._notifiers[sink].deliver(alert, deliveries.key_of(alert, sink))
@@ -149,3 +163,7 @@ class Courier(Service):
                 desk.put(key, deliveries.on_outcome(row, alert, outcome, datetime.now(UTC), random.random()))
         finally:
             desk.under_way.discard(key)
+
+    def _owned(self, desk: DeliveryDesk) -> bool:
+        """A desk whose partition has moved on has a new owner, who tells instead."""
+        return any(one is desk for _, one in self._ledger.desks())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import faust
-from aiokafka.errors import KafkaError
 
 from streams.consumer import BundleConsumer, BundleSchema
 from streams.ledger import Ledger
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.tables import Table
     from streams.topics import Topic
+
+
+END_WITHIN_S = 9.0
+"""A worker that was told to stop, or that gave up, is gone by then."""
 
 
 class GroundswellApp(faust.App):
@@ -88,19 +94,30 @@ class GroundswellApp(faust.App):
         try:
             for ledger in self.ledgers:
                 await ledger.checkpoint()
-        except KafkaError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, nothing more may be written
             await self.give_up(error)
 
     async def give_up(self, error: BaseException) -> None:
         """Stop the worker, non-zero, writing nothing more: its supervisor restarts it from the committed offsets."""
         if self.gave_up is None:
-            self.gave_up = error
             await self.crash(error)
+
+    def _crash(self, reason: BaseException) -> None:
+        """Whoever crashed: what is durable is written, the rest must not be; and no thread may keep the process alive."""
+        if self.gave_up is None:
+            self.gave_up = reason
+            last_resort = threading.Timer(END_WITHIN_S, os._exit, (1,))
+            last_resort.daemon = True
+            last_resort.start()
+        super()._crash(reason)
 
     async def on_stop(self) -> None:
         """Write down what is done and commit it before Faust closes the tables."""
-        if self.consumer is not None:
-            await self.consumer.settle()
+        try:
+            async with asyncio.timeout(END_WITHIN_S / 2):
+                await self.consumer.settle()
+        except TimeoutError as error:  # no broker to write to: what was not written is read again after the restart
+            self._crash(error)
         await super().on_stop()
 
     def _create_directories(self) -> None:

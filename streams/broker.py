@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.tables import STATE
-from streams.topics import TOPOLOGY
+from streams.topics import RAW, TOPOLOGY
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -74,12 +74,16 @@ async def check_topics(settings: Settings) -> None:
         await client.close()
 
 
-async def delete_topics(settings: Settings, prefix: str) -> None:
-    """Delete every topic whose name starts with `prefix`."""
+async def delete_idle(settings: Settings, prefix: str) -> list[str]:
+    """Delete the topics of every topic prefix that starts with `prefix` and that no worker uses; return those prefixes."""
     client = await _connect(settings)
     try:
-        if old := [name for name in await client.list_topics() if name.startswith(prefix)]:
+        names = [name for name in await client.list_topics() if name.startswith(prefix)]
+        found = {name[: -len(RAW.name)] for name in names if name.endswith(f".{RAW.name}")}
+        idle = [one for one in sorted(found) if not (await _group(client, one + settings.app_id))[1]]
+        if old := [name for name in names if name.startswith(tuple(idle))]:
             await client.delete_topics(old)
+        return idle
     finally:
         await client.close()
 
@@ -88,14 +92,20 @@ async def group_is_ready(settings: Settings) -> bool:
     """Whether workers of this app have joined and every partition is given to one of them."""
     client = await _connect(settings)
     try:
-        group = settings.topic_prefix + settings.app_id
-        (answer,) = await client.describe_consumer_groups([group])
-        _, _, state, _, _, members, *_ = answer.groups[0]
-        return state == "Stable" and bool(members)
-    except GroupCoordinatorNotAvailableError:
-        return False  # the broker is just making its topic of groups
+        state, members = await _group(client, settings.topic_prefix + settings.app_id)
+        return state == "Stable" and members > 0
     finally:
         await client.close()
+
+
+async def _group(client: AIOKafkaAdminClient, group: str) -> tuple[str, int]:
+    """Return a consumer group's state and how many members it has."""
+    try:
+        (answer,) = await client.describe_consumer_groups([group])
+    except GroupCoordinatorNotAvailableError:
+        return "Dead", 0  # the broker is just making its topic of groups
+    _, _, state, _, _, members, *_ = answer.groups[0]
+    return state, len(members)
 
 
 async def _connect(settings: Settings) -> AIOKafkaAdminClient:

@@ -19,7 +19,7 @@ losing records on the real broker where this does not.
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
+from time import CLOCK_BOOTTIME, clock_gettime
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from aiokafka.structs import ConsumerRecord
 
     from streams.outbox import Outbox
+
+
+def now_s() -> float:
+    """Seconds since the machine started, those it slept through included: a woken machine has lost its lease."""
+    return clock_gettime(CLOCK_BOOTTIME)
+
 
 FETCH_WAIT_MS = 250
 """How long the broker may hold a fetch when it has nothing; Faust's 1,500 delays newly opened partitions."""
@@ -81,13 +87,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         beat = coordinator._do_heartbeat
 
         async def do_heartbeat() -> bool:
-            asked_at = monotonic()
+            asked_at = now_s()
             answered: bool = await beat()
             if answered:
                 self.heartbeat_at = asked_at
             return answered
 
         coordinator._do_heartbeat = do_heartbeat
+
+    def fetch_state(self, tp: TP) -> Any:
+        """Where the fetcher is in a partition and where its log ends; None if it is not assigned (any more)."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        return None if assignment is None else assignment.state_value(tp)
 
 
 class BundleConsumer(driver.Consumer):
@@ -131,7 +143,7 @@ class BundleConsumer(driver.Consumer):
         return (
             tp in self.positions
             and self.app.consumer_generation_id == generation
-            and monotonic() - self._thread.heartbeat_at < session_s
+            and now_s() - self._thread.heartbeat_at < session_s
         )
 
     def source_partitions(self) -> set[TP]:
@@ -143,11 +155,15 @@ class BundleConsumer(driver.Consumer):
         return [tp for tp in self.positions if tp.topic == topic] if self._open else []
 
     def caught_up(self, tp: TP) -> bool:
-        """Whether everything that the broker had at the last fetch has been handled."""
-        if tp not in self.positions or tp not in self.assignment():
+        """Whether everything that the broker had at the last fetch has been handled.
+
+        The fetcher's position counts, not the last record's: a log may end with what is no record (a
+        transaction's marker), or hold nothing at all any more.
+        """
+        if tp not in self.positions or self._fetched_up_to.get(tp) != self.positions[tp]:
             return False
-        highwater = self.highwater(tp)
-        return highwater is not None and self.positions[tp] >= highwater
+        state = self._thread.fetch_state(tp)
+        return state is not None and state.highwater is not None and state.position >= state.highwater
 
     def _close_gate(self) -> None:
         self._open = self._sought = False
@@ -163,7 +179,7 @@ class BundleConsumer(driver.Consumer):
         """Nothing is read before Recovery has sought."""
         self._close_gate()
         self._forget()
-        self._thread.heartbeat_at = monotonic()  # the broker has just answered our joining
+        self._thread.heartbeat_at = now_s()  # the broker has just answered our joining
         await super().on_partitions_assigned(assigned, generation_id)
 
     def _forget(self) -> None:
@@ -176,7 +192,14 @@ class BundleConsumer(driver.Consumer):
         self._close_gate()
         if self.positions:
             await self._write_down()
-            await self.commit()
+            if not await self.commit():  # another commit was under way, of what was released before
+                await self.commit()
+
+    def start_over(self, tp: TP) -> None:
+        """Read `tp` again from what is written down: what was in memory has been dropped."""
+        if tp in self.released:
+            self.positions[tp] = self.released[tp]
+            self._rewind.add(tp)
 
     # -- where to read ---------------------------------------------------------------------------
 
@@ -211,6 +234,7 @@ class BundleConsumer(driver.Consumer):
             self._fetched_up_to = dict(self.positions)
             self._committed_offset.update({tp: offset for tp, offset in committed.items() if offset})
             self._rewind.clear()
+            self._read_twice.clear()
             self._sought = True
             self._turn += 1
 
@@ -250,15 +274,16 @@ class BundleConsumer(driver.Consumer):
         """Whether offsets are missing that may come on a second reading. If not, they are missing from the log itself."""
         wanted = records[-1].offset + 1 - position
         missing = wanted - sum(record.offset >= position for record in records)
+        again = (tp, position) in self._read_twice
+        self._read_twice.discard((tp, position))
         if not missing or self._is_compacted(tp):
             return False
-        if (tp, position) not in self._read_twice:
+        if not again:
             self._read_twice.add((tp, position))
             return True
-        self._read_twice.discard((tp, position))
         metrics.MISSING.labels(tp.topic).inc(missing)
-        self.log.error(
-            "%s-%d: %d offsets after %d are not in the log (expired?)", tp.topic, tp.partition, missing, position
+        self.log.warning(
+            "%s-%d: the log does not hold %d offsets from %d on", tp.topic, tp.partition, missing, position
         )
         return False
 

@@ -42,7 +42,7 @@ def headers_of(record: Told) -> Headers:
 def _id_of(record: Told) -> str:
     match record:
         case ScoredMention(id=mention, brand=brand, origin=origin):
-            return f"{mention}/{record.revision or origin.offset}/{brand}"
+            return f"{mention}/{record.op}/{record.revision or origin.offset}/{brand}"
         case Removal(origin=origin):
             return f"removal/{origin.epoch}.{origin.partition}.{origin.offset}/{record.brand or '*'}"
         case Mark(origin=origin):

@@ -47,14 +47,17 @@ Watermark = tuple[int, int]
 class Work(Protocol[State]):
     """What an agent does with one key, as functions of values and time. It never sees offsets, rows or batches."""
 
-    def begin(self, key: str, now: datetime | None) -> State:
+    def begin(self) -> State:
         """A key never heard of."""
 
-    def apply(self, key: str, state: State, value: Value, now: datetime | None) -> Iterable[Out]:
+    def apply(self, key: str, state: State, value: Value) -> Iterable[Out]:
         """One value that concerns this key, once."""
 
     def concerns(self, state: State, value: Value) -> bool:
         """Whether a value addressed to everybody changes anything here."""
+
+    def relay(self, value: Value) -> Iterable[Out]:
+        """Hand on a value that is addressed to everybody."""
 
     def pass_time(self, key: str, state: State, now: datetime) -> Iterable[Out]:
         """Time has reached `now`. Saying so twice changes nothing."""
@@ -95,11 +98,13 @@ class Clock(Struct):
             return None
         return min((time for time in self.lanes.values() if time is not None), default=None)
 
-    def move(self, lane: int, time: datetime | None) -> bool:
-        """Note a lane's progress; it never goes back."""
+    def move(self, lane: int, time: datetime | None, now: datetime | None) -> bool:
+        """Note a lane's progress; it never goes back, and never behind `now`."""
         known = self.lanes.get(lane)
         if lane in self.lanes and (time is None or (known is not None and time <= known)):
             return False
+        # A lane that held nobody back must not hold time back now that it speaks.
+        time = time if now is None or time is None else max(time, now)
         self.lanes[lane] = time
         return True
 
@@ -141,6 +146,8 @@ class KeyedDesk(Generic[State]):
             if not isinstance(value, Mark):
                 for key in self._concerned(record.key, value):
                     outs.extend(self._apply(key, value, origin))
+                if record.key is None:
+                    outs.extend(self._work.relay(value))
             outs.extend(self._time_passes(value, origin))
         return outs
 
@@ -176,14 +183,14 @@ class KeyedDesk(Generic[State]):
     def _apply(self, key: str, value: Value, origin: Origin) -> Iterable[Out]:
         row = self._rows.get(key)
         if row is None:
-            row = self._rows[key] = _Row(self._work.begin(key, self._now), {})
+            row = self._rows[key] = _Row(self._work.begin(), {})
         watermark = (origin.epoch, origin.offset)
         if row.marks.get(origin.partition, (0, -1)) >= watermark:
             self._resends.inc()
             return ()
         row.marks[origin.partition] = watermark
         row.changed = True
-        outs = list(self._work.apply(key, row.state, value, self._now))
+        outs = list(self._work.apply(key, row.state, value))
         row.due = self._work.due(row.state)
         if row.due is not None and (self._next_due is None or row.due < self._next_due):
             self._next_due = row.due
@@ -192,7 +199,7 @@ class KeyedDesk(Generic[State]):
     def _time_passes(self, value: Value, origin: Origin) -> Iterator[Out]:
         lane_time = self._work.time_of(value)
         if lane_time is not None or isinstance(value, Mark):
-            self._clock_changed |= self._clock.move(origin.partition, lane_time)
+            self._clock_changed |= self._clock.move(origin.partition, lane_time, self._now)
         now = self._clock.now(self._lanes)
         if now is None or now == self._now:
             return

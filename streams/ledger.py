@@ -21,9 +21,11 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+import msgspec
 from mode import Service
 
 from streams import metrics
+from streams.consumer import LogReplacedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -38,12 +40,20 @@ if TYPE_CHECKING:
     from streams.tables import Row, RowTable
     from streams.topics import Topic
 
+LOG_KEY = b"\0log"
+"""The row that says up to which record the others go: its offset and when it was appended, ms since 1970. Written last."""
+
+NOTHING_KNOWN = msgspec.msgpack.encode((-1, -1))
+
+CLOCK_SLACK_MS = 5_000
+"""A broker's clock may be set back by so much without a log being taken for another."""
+
 TICK_S = 1.0
 """How often a partition that has been read to its end is told so."""
 
 
 class Desk(Protocol):
-    """An agent's work on one source partition. Pure but for its own memory; never asks the clock."""
+    """An agent's work on one source partition: synchronous, and all of it in its own memory."""
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:
         """Take the next records, in order, and say what to send. `now_s` is monotonic seconds."""
@@ -61,10 +71,21 @@ D = TypeVar("D", bound=Desk)
 class _Page(Generic[D]):
     """One assigned partition: its desk, how far it has got, and what that rests on."""
 
-    __slots__ = ("desk", "generation", "position", "tp")
+    __slots__ = ("appended_ms", "desk", "generation", "known", "position", "tp")
 
-    def __init__(self, tp: TP, desk: D, generation: int, position: int) -> None:
+    def __init__(self, tp: TP, desk: D, generation: int, position: int, known: tuple[int, int]) -> None:
         self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
+        self.known, self.appended_ms = known, known[1]
+
+    def check_log(self, records: Sequence[ConsumerRecord]) -> None:
+        """Refuse a log in which offsets that the rows cover hold younger records: it was deleted and made anew."""
+        offset, appended_ms = self.known
+        if any(one.offset <= offset and one.timestamp > appended_ms + CLOCK_SLACK_MS for one in records):
+            raise LogReplacedError(
+                f"{self.tp.topic}-{self.tp.partition} holds records up to offset {offset} that are younger than those that "
+                f"were handled: it was deleted and made anew. What is counted belongs to the old log: restore the topic, "
+                f"or start anew with another GROUNDSWELL_TOPIC_PREFIX."
+            )
 
 
 class Ledger(Service, Generic[D]):
@@ -95,7 +116,11 @@ class Ledger(Service, Generic[D]):
 
     def desks(self) -> Iterator[tuple[int, D]]:
         """The desks open on this worker, by partition."""
-        return ((partition, page.desk) for partition, page in self._pages.items())
+        return (
+            (partition, page.desk)
+            for partition, page in self._pages.items()
+            if self._app.gave_up is None and self._consumer.owns(page.tp, page.generation)
+        )
 
     async def keep(self, bundles: StreamT[Bundle]) -> None:
         """Work through an agent's stream. Whatever goes wrong stops the worker, which is what saves the data."""
@@ -113,19 +138,22 @@ class Ledger(Service, Generic[D]):
         if not records:
             return
         page = self._page(bundle.tp, bundle.generation)
+        page.check_log(records)
         started = monotonic()
         outs = page.desk.handle(records, started)
-        if not await self._deliver(page, outs):
-            return
-        page.position = records[-1].offset + 1
+        if not await self._deliver(page, outs) or self._pages.get(bundle.tp.partition) is not page:
+            return  # handed over meanwhile: whoever owns it now reads these records again
+        page.position, page.appended_ms = records[-1].offset + 1, records[-1].timestamp
         self._consumer.positions[bundle.tp] = page.position
         metrics.BUNDLE_SECONDS.labels(self.agent).observe(monotonic() - started)
 
     def _page(self, tp: TP, generation: int) -> _Page[D]:
         page = self._pages.get(tp.partition)
         if page is None or page.generation != generation:
-            desk = self._open_desk(tp.partition, self._table.rows(tp.partition))
-            page = self._pages[tp.partition] = _Page(tp, desk, generation, self._consumer.positions[tp])
+            rows = dict(self._table.rows(tp.partition))
+            known = msgspec.msgpack.decode(rows.pop(LOG_KEY, NOTHING_KNOWN), type=tuple[int, int])
+            desk = self._open_desk(tp.partition, iter(rows.items()))
+            page = self._pages[tp.partition] = _Page(tp, desk, generation, self._consumer.positions[tp], known)
         return page
 
     async def _deliver(self, page: _Page[D], outs: Iterable[Out]) -> bool:
@@ -139,6 +167,7 @@ class Ledger(Service, Generic[D]):
             return True
         self.log.warning("%s: %s is no longer ours; dropping what was not written", self.agent, page.tp)
         self._pages.pop(page.tp.partition, None)
+        self._consumer.start_over(page.tp)
         return False
 
     async def _write_down(self, page: _Page[D]) -> None:
@@ -146,7 +175,8 @@ class Ledger(Service, Generic[D]):
         if rows := page.desk.changed_rows():
             if not self._still_ours(page):
                 return
-            await self._table.write(self._app.outbox, page.tp.partition, rows)
+            log = msgspec.msgpack.encode((position - 1, page.appended_ms))
+            await self._table.write(self._app.outbox, page.tp.partition, [*rows, (LOG_KEY, log)])
             metrics.ROWS_WRITTEN.labels(self.agent).inc(len(rows))
         if self._still_ours(page):
             self._consumer.released[page.tp] = position

@@ -22,7 +22,7 @@ DEAD_LETTERS = Counter(
 )
 FORGOTTEN_EARLY = Counter(
     "groundswell_redelivery_memory_evicted",
-    "Mentions forgotten before raw expired: raise GROUNDSWELL_REMEMBERED_MENTIONS.",
+    "Mentions forgotten for lack of room; a redelivery would be counted: raise GROUNDSWELL_REMEMBERED_MENTIONS.",
 )
 APPLIED = Counter("groundswell_mentions_applied", "Scored mentions counted for a brand.")
 LATE = Counter(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import faust
 import rocksdict
-from faust.types import TP
 
 from streams.outbox import Out
 
@@ -45,7 +44,7 @@ class Table:
 
 
 # fmt: off
-SEEN       = Table("seen",       key="first offset, or 'position'", value="mentions remembered; the partition's books", owner="intake", follows="mentions.raw", sized="raw")
+SEEN       = Table("seen",       key="first offset, or 'books'",    value="mentions remembered; the partition's books", owner="intake", follows="mentions.raw", sized="raw")
 BRANDS     = Table("brands",     key="brand",                       value="figures, detectors' state, samples",         owner="detect", follows="mentions.scored")
 INCIDENTS  = Table("incidents",  key="brand",                       value="the open alert, episodes applied",           owner="alerts", follows="spikes")
 DELIVERIES = Table("deliveries", key="alert id and notifier",       value="newest step, attempt, next time",            owner="notify", follows="alerts")
@@ -73,19 +72,25 @@ class RowTable(faust.Table):
         Raises:
             aiokafka.errors.KafkaError: the changelog did not take them; the local copy is unchanged.
         """
-        topic = self.changelog_topic_name
-        end = await outbox.deliver(Out(topic, partition, key, value) for key, value in rows)
+        end = await self._log(outbox, partition, rows)
         store: Any = self.data
+        database = store._db_for_partition(partition)
+        before = int(database.get(store.offset_key) or -1)
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in rows:
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        if end[topic, partition] >= 0:
-            batch.put(store.offset_key, str(end[topic, partition]).encode())
-        store._db_for_partition(partition).write(batch)
+        batch.put(store.offset_key, str(max(end, before)).encode())
+        database.write(batch)
+        if end >= 0 and end - len(rows) != before:
+            # Somebody else wrote in between: a worker that was cut off, whose batches came through after it had lost
+            # the partition. Ours must be the newest of every row, for whoever recovers from the changelog next.
+            everything = list(self.rows(partition))
+            end = await self._log(outbox, partition, everything)
+            database.put(store.offset_key, str(end).encode())
 
-    def changelog_partition(self, partition: int) -> TP:
-        """Where a partition's rows are logged."""
-        return TP(self.changelog_topic_name, partition)
+    async def _log(self, outbox: Outbox, partition: int, rows: Sequence[Row]) -> int:
+        topic = self.changelog_topic_name
+        return (await outbox.deliver(Out(topic, partition, key, value) for key, value in rows))[topic, partition]

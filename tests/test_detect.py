@@ -36,11 +36,11 @@ def work() -> Detect:
 
 @pytest.fixture
 def brand(work):
-    return work.begin("dell", None)
+    return work.begin()
 
 
 def hear(work, brand, *mentions):
-    return [out for one in mentions for out in work.apply("dell", brand, one, None)]
+    return [out for one in mentions for out in work.apply("dell", brand, one)]
 
 
 def stats_at(work, brand, now: datetime) -> BrandStats:

@@ -23,10 +23,10 @@ class Counted(msgspec.Struct):
 class CountByMinute:
     """A toy agent: it remembers ids, and each minute of event time says how many it has seen."""
 
-    def begin(self, key, now):
+    def begin(self):
         return Counted()
 
-    def apply(self, key, state, value, now):
+    def apply(self, key, state, value):
         if isinstance(value, Removal):
             state.seen = [one for one in state.seen if one != value.id]
         else:
@@ -35,6 +35,9 @@ class CountByMinute:
 
     def concerns(self, state, value):
         return value.id in state.seen
+
+    def relay(self, value):
+        return [Out("relayed", 0, None, value.id.encode())]
 
     def pass_time(self, key, state, now):
         minute = int((now - START) / timedelta(minutes=1))
@@ -131,6 +134,20 @@ def test_a_lane_that_holds_nothing_holds_nobody_back():
     one = desk(lanes=2)
 
     assert spoken(one.handle([mark(None, lane=1), said("dell", 0, 10), mark(70)], 0)) == [("said", b"1: 1")]
+
+
+def test_a_lane_that_begins_to_speak_does_not_take_time_back():
+    one = desk(lanes=2)
+    one.handle([mark(None, lane=1), said("dell", 0, 10), mark(130)], 0)
+
+    assert spoken(one.handle([mark(20, lane=1), mark(190), mark(190, lane=1)], 0)) == [("said", b"3: 1")]
+
+
+def test_a_value_for_everybody_is_handed_on_once():
+    one = desk()
+    gone = Removal(origin=Origin(0, 0, 2), why="deleted", id="never seen")
+
+    assert [out.value for out in one.handle([Record(None, encode(gone))], 0)] == [b"never seen"]
 
 
 def test_time_never_goes_back():

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
 from streams.consumer import Bundle
-from streams.ledger import Ledger
+from streams.ledger import LOG_KEY, Ledger
 from streams.outbox import Out
 from streams.settings import Settings
 from streams.topics import RAW
@@ -53,6 +53,7 @@ class World:
             owns=lambda tp, generation: self.ours and generation == self.consumer_generation_id,
             ready_partitions=lambda topic: [HERE],
             caught_up=lambda tp: True,
+            start_over=self.start_over,
         )
         self.consumer_generation_id = 7
         self.outbox = self
@@ -69,7 +70,10 @@ class World:
         if "rows" in self.refuse:
             raise KafkaTimeoutError
         self.rows |= dict(rows)
-        self.log += [f"row {value.decode()}" for _, value in rows]
+        self.log += [f"row {value.decode()}" for key, value in rows if key != LOG_KEY]
+
+    def start_over(self, tp):
+        self.consumer.positions[tp] = self.consumer.released.get(tp, 0)
 
     async def give_up(self, error):
         self.gave_up = error
@@ -86,8 +90,10 @@ class World:
         return self.consumer.released.get(HERE)
 
 
-def bundle(*values: str, start: int = 0, generation: int = 7) -> Bundle:
-    records = [SimpleNamespace(offset=start + n, value=value.encode()) for n, value in enumerate(values)]
+def bundle(*values: str, start: int = 0, generation: int = 7, appended_ms: int = 1000) -> Bundle:
+    records = [
+        SimpleNamespace(offset=start + n, value=value.encode(), timestamp=appended_ms) for n, value in enumerate(values)
+    ]
     return Bundle(HERE, records, generation, start)
 
 
@@ -190,3 +196,56 @@ async def test_a_partition_read_to_its_end_is_told_so_even_if_it_never_held_anyt
     await world.ledger._tick()
 
     assert world.log == ["out idle"]
+
+
+async def test_what_was_dropped_from_memory_is_read_again_not_released(world):
+    await world.read(bundle("a"))
+    await world.ledger.checkpoint()
+    await world.read(bundle("b", start=1))
+
+    world.ours = False
+    await world.ledger.checkpoint()
+    world.ours = True
+
+    assert world.consumer.positions[HERE] == 1, "b was in memory only"
+    await world.read(bundle("b", start=1))
+    await world.ledger.checkpoint()
+    assert world.log[-1] == "row 2"
+    assert world.released == 2
+
+
+async def test_a_delivery_that_outlives_a_hand_over_does_not_count_as_handled(world):
+    deliver = world.deliver
+
+    async def slow(outs):
+        await deliver(outs)
+        world.ledger.forget()  # a rebalance came and went meanwhile
+        world.consumer.positions[HERE] = 0
+
+    world.deliver = slow
+    await world.read(bundle("a", "b"))
+
+    assert world.consumer.positions[HERE] == 0
+
+
+async def test_a_topic_made_anew_is_refused_instead_of_being_taken_for_told(world):
+    await world.read(bundle("a", "b", "c"))
+    await world.ledger.checkpoint()
+    world.ledger.forget()
+    world.consumer.positions[HERE] = 0
+
+    await world.read(bundle("x", appended_ms=60_000))
+
+    assert "deleted and made anew" in str(world.gave_up)
+    assert "GROUNDSWELL_TOPIC_PREFIX" in str(world.gave_up)
+
+
+async def test_a_replay_of_the_same_log_is_not_taken_for_another(world):
+    await world.read(bundle("a", "b", "c"))
+    await world.ledger.checkpoint()
+    world.ledger.forget()
+    world.consumer.positions[HERE] = 0
+
+    await world.read(bundle("a", "b", "c"))
+
+    assert world.gave_up is None

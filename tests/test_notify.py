@@ -98,7 +98,7 @@ class Sink:
 
 async def test_what_failed_is_tried_again_later_under_the_same_key():
     one, sink = DeliveryDesk(("log",), HOUR), Sink(Retry("down"), Delivered())
-    courier = Courier(SimpleNamespace(), {"log": sink})
+    courier = Courier(SimpleNamespace(desks=lambda: [(0, one)]), {"log": sink})
     one.handle([record(alert())], 0)
 
     await courier._deliver(one, "a1/log")
@@ -113,10 +113,30 @@ async def test_what_failed_is_tried_again_later_under_the_same_key():
 
 async def test_what_was_told_meanwhile_is_not_told_again():
     one, sink = DeliveryDesk(("log",), HOUR), Sink(Delivered())
-    courier = Courier(SimpleNamespace(), {"log": sink})
+    courier = Courier(SimpleNamespace(desks=lambda: [(0, one)]), {"log": sink})
     one.handle([record(alert())], 0)
 
     await courier._deliver(one, "a1/log")
     await courier._deliver(one, "a1/log")
 
     assert len(sink.heard) == 1
+
+
+def test_after_a_crash_nobody_knows_whether_the_pager_heard_so_it_is_told_that_it_is_over():
+    first = DeliveryDesk(("log",), HOUR)
+    first.handle([record(alert())], 0)
+
+    second = DeliveryDesk(("log",), HOUR, first.changed_rows())
+    second.handle([record(alert(2, change="resolved"))], 0)
+
+    assert due(second) == ["a1/log"]
+
+
+async def test_a_desk_whose_partition_has_moved_on_tells_nobody():
+    one, sink = DeliveryDesk(("log",), HOUR), Sink(Delivered())
+    courier = Courier(SimpleNamespace(desks=list), {"log": sink})
+    one.handle([record(alert())], 0)
+
+    await courier._deliver(one, "a1/log")
+
+    assert sink.heard == []

@@ -25,7 +25,7 @@ from agents.sources.publisher import make_producer, publish
 from agents.sources.replay import Replay
 from agents.sources.scenario import Scenario
 from agents.sources.simulate import Simulate
-from streams.broker import create_topics, delete_topics, group_is_ready
+from streams.broker import create_topics, delete_idle, group_is_ready
 from streams.core.rules import load_rules
 from streams.topics import RAW
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 PREFIX = "groundswell-up-"
-"""Each run has topics of its own: the same story told twice would be redeliveries. The run before is cleared away."""
+"""Each run has topics of its own: the same story told twice would be redeliveries. Runs that are over are cleared away."""
 
 OWN_POSTS_MAX_AGE_S = 10 * 365 * 86_400
 READY_S = 60.0
@@ -194,9 +194,8 @@ class Run:
             await self._own_broker.wait_ready()
         settings = self._chosen.settings(**self._profile)
         self._screen.say(f"Kafka answers at {settings.kafka_bootstrap}; creating topics {settings.topic_prefix}*")
-        await delete_topics(settings, PREFIX)
-        for old in self._data_dir.glob(f"{PREFIX}*"):
-            shutil.rmtree(old, ignore_errors=True)
+        for old in await delete_idle(settings, PREFIX):
+            shutil.rmtree(self._data_dir / old.rstrip("."), ignore_errors=True)
         await create_topics(settings)
         self._start_worker(settings)
         deadline = monotonic() + READY_S

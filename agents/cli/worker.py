@@ -51,8 +51,7 @@ def run_worker(settings: Settings) -> None:
     finally:
         if app.gave_up is not None:
             print(f"groundswell worker stopped: {app.gave_up}", file=sys.stderr, flush=True)
-            # Faust may still wait for threads; what is durable is written, the rest must not be.
-            os._exit(1)
+            os._exit(1)  # Faust may still wait for threads
 
 
 def configure_logging() -> None:

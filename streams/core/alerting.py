@@ -141,6 +141,11 @@ def on_removal(state: BrandAlerts, removal: Removal) -> list[Alert]:
     return _publish(state, _changed(alert, at, evidence=replace(alert.evidence, samples=kept)))
 
 
+def shows(state: BrandAlerts, removal: Removal) -> bool:
+    """Whether the open incident's evidence holds what a removal takes away."""
+    return state.alert is not None and any(_concerns(removal, sample) for sample in state.alert.evidence.samples)
+
+
 def on_time(state: BrandAlerts, now: datetime) -> list[Alert]:
     """Event time has reached `now`: resolve, else publish again each minute; forget old episodes.
 

@@ -6,7 +6,7 @@ received = matched + unmatched + excluded + duplicate + dead + control.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta  # noqa: TC003  msgspec reads the annotations at run time
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 CLASSES: Final = ("matched", "unmatched", "excluded", "duplicate", "dead", "control")
 BOOKS_KEY = b"books"
+SOURCES: Final = 64
 FORMAT = 1
+
+
+TOLD_EVERY = timedelta(minutes=1)
 
 
 class RawRecord(NamedTuple):
@@ -71,17 +75,17 @@ class Policy(NamedTuple):
 class Books(Struct):
     """How far a raw partition is handled, and its accounts: one row, written last at every checkpoint.
 
-    `classes` counts records by source and class, `scored` the records told to each brand.
+    `highest` is the latest observed_at, `told` how far time went on while all was quiet. `classes`
+    counts records by source (the first SOURCES of them) and class, `scored` the records told to each brand.
     """
 
     format: int = FORMAT
     epoch: int = 0
     offset: int = -1
-    appended_at: datetime | None = None
     highest: datetime | None = None
+    told: datetime | None = None
     classes: dict[str, dict[str, int]] = {}
     scored: dict[str, int] = {}
-    forgotten: int = 0
     recent: float = 0.0
     recent_rejected: float = 0.0
 
@@ -110,6 +114,7 @@ class Intake:
         self.books = Books()
         self._memory = Redeliveries(policy.remembered)
         self._written = True
+        self._told_written: datetime | None = None
         for key, row in rows:
             if key == BOOKS_KEY:
                 self.books = msgspec.msgpack.decode(row, type=Books)
@@ -173,11 +178,10 @@ class Intake:
         return "matched"
 
     def _is_late(self, mention: Mention) -> bool:
-        highest = self.books.highest
-        if highest is None or mention.observed_at > highest:
-            self.books.highest = mention.observed_at
-            return False
-        return highest - mention.observed_at > self._policy.allowed_lateness
+        books = self.books
+        if books.highest is None or mention.observed_at > books.highest:
+            books.highest = mention.observed_at
+        return self.time() - mention.observed_at > self._policy.allowed_lateness  # type: ignore[operator]
 
     def _removals(self, offset: int, mention: Mention) -> Iterator[ToBrand]:
         """A mention that nobody remembers may still stand somewhere, so everybody hears of its deletion."""
@@ -187,7 +191,10 @@ class Intake:
                 yield ToBrand(brand, Removal(origin=origin, why="deleted", brand=brand, id=mention.id, observed_at=at))
         else:
             author = mention.author_id or ""
-            for brand in self._memory.brands_of_author(author):
+            brands: tuple[str | None, ...] = self._memory.brands_of_author(author)
+            if self._memory.forgotten:
+                brands = (None,)  # it may have touched more brands than we remember
+            for brand in brands:
                 gone = Removal(origin=origin, why="account_removed", brand=brand, author_id=author, observed_at=at)
                 yield ToBrand(brand, gone)
 
@@ -211,8 +218,10 @@ class Intake:
 
     def _enter(self, record: RawRecord, source: str, what: str) -> None:
         books, window = self.books, self._policy.rejected_window
+        if source not in books.classes and len(books.classes) >= SOURCES:
+            source = "other"
         books.classes.setdefault(source, dict.fromkeys(CLASSES, 0))[what] += 1
-        books.offset, books.appended_at = record.offset, record.appended_at
+        books.offset = record.offset
         keep = 1 - 1 / window
         books.recent = books.recent * keep + 1
         books.recent_rejected = books.recent_rejected * keep + (what == "dead")
@@ -230,19 +239,31 @@ class Intake:
 
     @property
     def forgotten(self) -> int:
-        """Mentions that dropped out of the memory of redeliveries before raw expired."""
+        """Mentions that dropped out of the memory of redeliveries since it was opened, for lack of room."""
         return self._memory.forgotten
 
-    def mark(self) -> Mark:
-        """How far this partition's time has come."""
-        return Mark(origin=self._origin(self.books.offset), time=self.books.highest)
+    def time(self) -> datetime | None:
+        """How far this partition's time has come; None: it has never held a mention."""
+        books = self.books
+        if books.highest is None or books.told is None:
+            return books.highest
+        return max(books.highest, books.told)
+
+    def quiet_until(self, time: datetime) -> None:
+        """Time has gone on while nothing was said. It is written down once a minute, so that a restart goes on from there."""
+        self.books.told = time
+        if self._told_written is None or time - self._told_written >= TOLD_EVERY:
+            self._told_written, self._written = time, False
+
+    def mark(self, time: datetime | None) -> Mark:
+        """Say that everything up to `time` has been told."""
+        return Mark(origin=self._origin(self.books.offset), time=time)
 
     def changed_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call, the books last."""
         if self._written:
             return []
         self._written = True
-        self.books.forgotten = self._memory.forgotten
         rows = [(b"%020d" % start, row) for start, row in self._memory.changed_rows()]
         return [*rows, (BOOKS_KEY, msgspec.msgpack.encode(self.books))]
 

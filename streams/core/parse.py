@@ -13,6 +13,7 @@ from streams.records import Mention
 
 REASONS: Final = (
     "empty",
+    "too_large",
     "not_utf8",
     "not_json",
     "too_deep",
@@ -23,6 +24,9 @@ REASONS: Final = (
     "time_impossible",
 )
 """Why a record is set aside: a closed set, and the label of the metric."""
+
+LARGEST = 900_000
+"""Bytes of a raw record: what is told to each brand of it must fit into a record of 1 MiB."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,6 +45,8 @@ def parse(key: bytes | None, value: bytes | None) -> Mention | Rejected:
     """Decode and validate one raw record."""
     if not value:
         return Rejected("empty", "the record has no value")
+    if len(value) > LARGEST:
+        return Rejected("too_large", f"{len(value):,} bytes; at most {LARGEST:,}")
     try:
         if not value.isascii():
             value.decode()

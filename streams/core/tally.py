@@ -138,7 +138,7 @@ class Tally(Struct):
             for label in range(len(LABELS))
         ]
         facets: dict[str, dict[str, int]] = {"source": {}, "issue": {}}
-        for counts in self.facets.values():
+        for counts in (counts for hour, counts in self.facets.items() if hour >= sign.at_s // HOUR_S - 1):
             for name, count in counts.items():
                 kind, _, value = name.partition(":")
                 facets[kind][value] = facets[kind].get(value, 0) + count

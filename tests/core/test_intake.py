@@ -131,7 +131,7 @@ def test_a_mention_from_the_future_is_set_aside_and_moves_no_time():
 
     assert verdicts[0].why.reason == "time_future"
     assert not verdicts[1].record.late
-    assert one.mark().time == NOW + timedelta(minutes=4)
+    assert one.time() == NOW + timedelta(minutes=4)
 
 
 def test_the_brands_own_posts_are_told_as_such():

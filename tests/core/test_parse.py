@@ -14,6 +14,7 @@ HEAD = b'{"id":"x:1","source":"x","observed_at":"2026-01-01T00:00:00Z"'
 POISON = {
     "no value": (None, "empty"),
     "empty value": (b"", "empty"),
+    "a megabyte and one": (HEAD + b',"text":"' + b"x" * 1_048_577 + b'"}', "too_large"),
     "JSON null": (b"null", "invalid_field"),
     "a list": (b"[]", "invalid_field"),
     "not JSON": (b"hello", "not_json"),

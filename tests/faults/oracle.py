@@ -17,6 +17,7 @@ import msgspec
 from agents.detect import Detect
 from streams.core.intake import BOOKS_KEY, CLASSES, Books
 from streams.keyed import CLOCK_KEY
+from streams.ledger import LOG_KEY
 from streams.records import ON_SCORED, Mark, Mention, Removal, ScoredMention, encode
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _miscounts(said: Iterable[Said], standing: Standing) -> tuple[list[str], int
     states = {
         key.decode(): Detect(standing.settings, partition).load(msgspec.msgpack.decode(row)[2])
         for (partition, key), row in standing.brands.items()
-        if key != CLOCK_KEY
+        if key not in (CLOCK_KEY, LOG_KEY)
     }
     wrong, error = [], 0
     for brand in sorted(heard.keys() | late.keys() | states.keys()):

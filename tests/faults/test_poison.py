@@ -22,8 +22,8 @@ def far_future() -> bytes:
 
 def poison() -> list[tuple[bytes | None, str]]:
     kinds = [kind for kind in POISON.values() if kind[0] is not None]
-    too_much = HEAD + b',"text":5,"more":"' + b"x" * MIB + b'"}'
-    return [*kinds, (far_future(), "time_future"), (too_much, "invalid_field"), (None, "empty")]
+    too_much = HEAD + b',"text":"acme ' + b"x" * MIB + b'"}'
+    return [*kinds, (far_future(), "time_future"), (too_much, "too_large"), (None, "empty")]
 
 
 async def test_poison_is_set_aside_once_with_its_bytes_and_reason_while_all_good_mentions_are_told(

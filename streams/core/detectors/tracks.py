@@ -88,7 +88,10 @@ class Tracker:
         return self._usual.surprise(track.past, *self._sums(tracks, track, tracks.bin))
 
     def turn(self, tracks: Tracks, unusual: Container[str]) -> None:
-        """Time goes on to the next bin and one more is sealed. The tails of `unusual` series stay as they are."""
+        """Time goes on to the next bin and one more is sealed. The tails of `unusual` series stay as they are.
+
+        Call `carry` once time stands still: what the sealed bin taught changes the sums at the head.
+        """
         sealed = tracks.bin - self._unsealed
         tracks.bin += 1
         fresh = [0] * (tracks.bin - tracks.head)
@@ -99,6 +102,10 @@ class Tracker:
                 count = track.counts[sealed - tracks.head - 1]
                 self._usual.learn(track.past, sealed, count, calibrate=series not in unusual)
             del track.counts[0]
+
+    def carry(self, tracks: Tracks) -> None:
+        """Bring the sums at the head up to date."""
+        for track in tracks.by_series.values():
             track.weight, track.expected = self._sums(tracks, track, tracks.head)
 
     def shown(self, tracks: Tracks, series: str, bin_: int) -> tuple[int, float]:

@@ -37,6 +37,9 @@ class VolumeParams:
     learning_s: int = 3 * DAY_S
 
 
+FORGOTTEN_AFTER_S = 60 * DAY_S
+
+
 class Episode(Struct, array_like=True):
     """The latest episode of a series: open until `cool_bin`, the end of its cool-down, is known.
 
@@ -99,7 +102,13 @@ class VolumeDetector:
         return state.learning_until_s
 
     def heard(self, state: VolumeState, mention: Heard) -> Sequence[Sign]:
-        """Count one mention and judge. In a bin already sealed it is too late to count."""
+        """Count one mention and judge. In a bin already sealed it is too late to count.
+
+        After FORGOTTEN_AFTER_S without a word everything is learned anew: nobody knows what is usual then.
+        """
+        if mention.at_s - state.tracks.head * self._bin_s > FORGOTTEN_AFTER_S:
+            anew = self.start(mention.at_s)
+            state.learning_until_s, state.tracks, state.episodes = anew.learning_until_s, anew.tracks, {}
         bin_ = self._tracker.place(state.tracks, mention.at_s)
         if bin_ is None:
             return ()
@@ -113,11 +122,14 @@ class VolumeDetector:
     def passed(self, state: VolumeState, now_s: float) -> Sequence[Sign]:
         """Complete and seal, bin by bin, up to `now_s`: silence is learned from too."""
         signs: list[Sign] = []
+        if self.due_s(state) > now_s:
+            return signs
         while self.due_s(state) <= now_s:
             for series, episode in state.episodes.items():
                 if episode.cool_bin is None:
                     signs += self._listen(state, series, episode)
             self._tracker.turn(state.tracks, _open(state))
+        self._tracker.carry(state.tracks)
         return signs
 
     def _bar(self, state: VolumeState, series: str) -> float:
