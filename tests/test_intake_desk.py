@@ -105,3 +105,24 @@ def test_marks_are_told_once_a_second_but_history_is_told_every_five_minutes_of_
 
     assert [out for out in one.handle([post(1, 10)], 0.5) if out.key is None] == []
     assert marked(one.handle([post(2, 400)], 0.6)) == 400
+
+
+def test_a_record_sent_back_and_rejected_again_keeps_the_count_of_its_attempts():
+    tried = junk(0)
+    tried.headers = (("dlq.attempts", b"2"),)
+
+    (letter,) = [out for out in desk().handle([tried], 0) if out.topic == "dead-letters"]
+
+    assert dict(letter.headers)["dlq.attempts"] == b"2"
+    assert letter.value == b"{"
+
+
+def test_a_dead_letter_too_large_to_be_kept_whole_says_how_large_it_was():
+    huge = junk(0)
+    huge.value = b"x" * (5 * 1024 * 1024)
+
+    (letter,) = [out for out in desk().handle([huge], 0) if out.topic == "dead-letters"]
+
+    assert dict(letter.headers)["dlq.reason"] == b"too_large"
+    assert dict(letter.headers)["dlq.original-size"] == str(len(huge.value)).encode()
+    assert len(letter.value) < 4 * 1024 * 1024

@@ -36,6 +36,7 @@ def reject(terminal: Terminal, partition: int, *values: bytes | None, first_offs
             timestamp=1_769_860_800_000,
             key=None if value is EMPTY else b"x:%d" % number,
             value=value,
+            headers=(),
         )
         for number, value in enumerate(values)
     ]

@@ -128,7 +128,7 @@ async def test_a_missing_topic_is_an_error_with_its_name(
     settings: Settings, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "TOPIC_WAIT_S", 0.2)
-    with pytest.raises(PublishError, match=f"{prefix}none.*create the topics"):
+    with pytest.raises(PublishError, match=f"{prefix}none.*groundswell topics create"):
         await told(Said(records(1)), settings, f"{prefix}none")
 
 
