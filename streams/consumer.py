@@ -127,6 +127,7 @@ class BundleConsumer(driver.Consumer):
         self._read_twice: set[tuple[TP, int]] = set()
         self._open = self._sought = False
         self._behind = False  # the last fetch brought a full bundle: there is no need to wait for the next to fill
+        self._fetched_in = (0, 0)  # turn and group generation
         self._turn = 0  # moves whenever positions are reset or partitions change hands
         super().__init__(*args, **kwargs)
         self._seeking = asyncio.Lock()
@@ -298,19 +299,21 @@ class BundleConsumer(driver.Consumer):
         if not wanted:
             await self.sleep(0.02)
             return {}
+        # Noted here, not before: Faust may have waited long, through a rebalance, until it came to fetch.
+        self._fetched_in = self._turn, self.app.consumer_generation_id
         return await super()._getmany(wanted, timeout)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  Faust's name
         """Yield one message per bundle of a source partition, and one per record of a changelog."""
         if self._rewind and self._open:
             await self._go_back()
-        turn, generation = self._turn, self.app.consumer_generation_id
         if self._open and not self._behind:
             await asyncio.sleep(self._bundle_wait_s)  # so that bundles fill at a moderate load
         fetched, _ = await self._wait_next_records(min(timeout, 0.2))
         self._behind = bool(fetched) and sum(map(len, fetched.values())) >= self._bundle_records
         if not fetched or self.should_stop:
             return
+        turn, generation = self._fetched_in
         for tp, records in fetched.items():
             for start in range(0, len(records), self._bundle_records):
                 if turn != self._turn:

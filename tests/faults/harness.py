@@ -78,6 +78,14 @@ class Process:
         self._popen.send_signal(signal.SIGKILL)
         await self._ended()
 
+    def freeze(self) -> None:
+        """As a long pause of the machine does it: nothing runs, and nobody is told."""
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on where it was, believing what it believed."""
+        self._popen.send_signal(signal.SIGCONT)
+
     async def stop(self) -> None:
         """As a supervisor does it. It must obey, in time, and be content."""
         asked_at = monotonic()
@@ -218,14 +226,15 @@ class Flow:
         ]
         assert not dead
 
-    async def shared(self, within_s: float = 60) -> None:
-        """Return once the partitions are shared out among all workers."""
+    async def shared(self, among: int | None = None, within_s: float = 60) -> None:
+        """Return once the partitions are shared out among all workers, or `among` so many."""
+        wanted = len(self._processes) if among is None else among
 
         async def all_are_in() -> bool:
             self._check_alive()
-            return await self.eyes.members(self._group) == len(self._processes)
+            return await self.eyes.members(self._group) == wanted
 
-        await until(f"{len(self._processes)} workers share the partitions", all_are_in, within_s)
+        await until(f"{wanted} workers share the partitions", all_are_in, within_s)
 
     # -- input -----------------------------------------------------------------------------------
 

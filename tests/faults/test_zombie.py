@@ -1,0 +1,36 @@
+"""A worker that was frozen past its session wakes up and believes that its partitions are still its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.faults.harness import Flow, new_story
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+MENTIONS = 8_000
+PER_SECOND = 400
+
+
+async def test_a_worker_frozen_under_load_and_woken_after_its_partitions_moved_changes_nothing(
+    kafka, prefix, tmp_path, say
+):
+    story = list(new_story(3).go_on(MENTIONS))
+    to_tell = sum(len(said.tells) for said in story)
+    async with Flow(kafka, prefix, tmp_path) as flow:
+        zombie = flow.start_worker("a")
+        flow.start_worker("b")
+        await flow.shared()
+        publishing = asyncio.create_task(flow.publish(story, PER_SECOND))
+        await flow.told(at_least=to_tell / 5)
+        zombie.freeze()
+        await flow.shared(among=1)
+        zombie.thaw()
+        await publishing
+        await flow.shared()
+        await flow.settled()
+        verdict = await flow.verdict()
+    say(f"frozen, replaced and woken: {verdict}")
+    assert not verdict.wrong
