@@ -148,6 +148,8 @@ class Intake:
                 what, source = "control", one.source
             counts[what] += 1
             self._enter(record, source, what)
+            if isinstance(one, Rejected):
+                self._check_share(record.offset, one)
         return list(self._score(told)), counts
 
     def _parse(self, record: RawRecord) -> Mention | Rejected:
@@ -226,15 +228,15 @@ class Intake:
         books.recent = books.recent * keep + 1
         books.recent_rejected = books.recent_rejected * keep + (what == "dead")
         self._written = False
-        if (
-            what == "dead"
-            and books.recent > window / 2
-            and books.recent_rejected > self._policy.rejected_share * books.recent
-        ):
+
+    def _check_share(self, offset: int, why: Rejected) -> None:
+        books, window = self.books, self._policy.rejected_window
+        if books.recent > window / 2 and books.recent_rejected > self._policy.rejected_share * books.recent:
             raise TooManyRejected(
                 f"{books.recent_rejected / books.recent:.0%} of the last {books.recent:.0f} records of partition "
-                f"{self.partition} cannot be read, the latest at offset {record.offset}. See `groundswell dead-letters "
-                f"list`; mend the source, or set GROUNDSWELL_DEAD_LETTER_SHARE=1 to let them all be set aside."
+                f"{self.partition} cannot be read, the latest at offset {offset} ({why.reason}: {why.detail}). Mend the "
+                f"source; or set GROUNDSWELL_DEAD_LETTER_SHARE=1 to let them all be set aside, and look at them with "
+                f"`groundswell dead-letters list`."
             )
 
     @property

@@ -144,7 +144,9 @@ def test_when_most_input_is_rejected_it_stops_and_says_what_to_do():
     one = intake()
     bad = [RawRecord(offset, NOW, b"k", b"not json") for offset in range(100)]
 
-    with pytest.raises(TooManyRejected, match=r"partition 0.*dead-letters list.*GROUNDSWELL_DEAD_LETTER_SHARE"):
+    with pytest.raises(
+        TooManyRejected, match=r"partition 0.*\(not_json: .*GROUNDSWELL_DEAD_LETTER_SHARE.*dead-letters list"
+    ):
         one.judge(bad)
 
 
