@@ -19,7 +19,7 @@ losing records on the real broker where this does not.
 from __future__ import annotations
 
 import asyncio
-from time import CLOCK_BOOTTIME, clock_gettime
+import time
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -37,9 +37,13 @@ if TYPE_CHECKING:
     from streams.outbox import Outbox
 
 
+# Where the system can tell (Linux), a clock that goes on while the machine sleeps: a woken machine has lost its lease.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def now_s() -> float:
-    """Seconds since the machine started, those it slept through included: a woken machine has lost its lease."""
-    return clock_gettime(CLOCK_BOOTTIME)
+    """Seconds since some fixed moment."""
+    return time.clock_gettime(_CLOCK)
 
 
 FETCH_WAIT_MS = 250
