@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agents.detect import Detect
-from streams.core.tally import AUTHORS, KEEP, SAMPLE_CHARS
+from streams.core.tally import AUTHORS, KEEP, MOST_BUCKETS, SAMPLE_CHARS
 from streams.records import BrandStats, Origin, Removal, ScoredMention, Sentiment
 from streams.settings import Settings
 
@@ -71,6 +71,13 @@ def test_a_straggler_lands_in_the_hour_in_which_it_was_witnessed(work, brand):
     assert stats_at(work, brand, START + timedelta(minutes=2)).hour.mentions == 1
 
 
+def test_what_a_partition_that_is_ahead_has_told_waits_in_its_own_hour(work, brand):
+    hear(work, brand, *(mention(n, at=START + timedelta(hours=n)) for n in range(12)), mention(12, at=START))
+
+    assert stats_at(work, brand, START + timedelta(minutes=2)).hour.mentions == 2
+    assert stats_at(work, brand, START + timedelta(hours=5, minutes=2)).hour.mentions == 1
+
+
 def test_a_late_mention_is_counted_as_late_and_moves_nothing_else(work, brand):
     hear(work, brand, mention(0), mention(1, late=True))
 
@@ -110,6 +117,9 @@ def test_whatever_happens_a_row_stays_small(work, brand):
         at = START + timedelta(minutes=number)
         issues = (f"issue {number}",)
         hear(work, brand, mention(number, at=at, text="x" * 5000, label="negative", issues=issues, source=f"s{number}"))
+        if number == 2000:
+            assert all(len(buckets) <= MOST_BUCKETS for buckets in brand.tally.buckets.values())
+    stats_at(work, brand, at)
 
     assert len(brand.tally.authors) == AUTHORS
     assert all(len(sample.text) == SAMPLE_CHARS for sample in brand.tally.samples)

@@ -1,8 +1,9 @@
 """One brand's figures and the evidence at hand: counts by minute, hour and day, who spoke lately, samples.
 
 Counts rest in minutes; a mention lands in the minute in which the network witnessed it, even if it
-arrives (within the allowed lateness) after that minute was published. Everything is bounded: minutes
-for an hour, two hours, two days, 300 authors of the last half hour, eight samples.
+arrives (within the allowed lateness) after that minute was published, or long before it: while a
+backlog is read, one raw partition may be hours ahead of the others. Everything is bounded: minutes
+for an hour behind time, two hours, two days, 300 authors of the last half hour, eight samples.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 LABELS: Final = ("negative", "neutral", "positive", "unscored")
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 KEEP = {MINUTE_S: 60, HOUR_S: 2, DAY_S: 2}
+MOST_BUCKETS = 1500
+"""Of a span, those ahead of time included: a day of minutes and some."""
 AUTHORS, AUTHOR_WINDOW_S = 300, 1800
 SAMPLES_NEGATIVE, SAMPLES_OTHER, SAMPLE_CHARS = 5, 3, 280
 FACETS = 64
@@ -48,12 +51,10 @@ class Tally(Struct):
         label = LABELS.index(mention.sentiment.label)
         for span, buckets in self.buckets.items():
             start = int(at // span) * span
-            if start not in buckets:
-                buckets[start] = [0] * len(LABELS)
-                while len(buckets) > KEEP[span]:
-                    del buckets[min(buckets)]
-            if start in buckets:
-                buckets[start][label] += 1
+            counts = buckets.setdefault(start, [0] * len(LABELS))
+            counts[label] += 1
+            if len(buckets) > MOST_BUCKETS:
+                del buckets[min(buckets)]
         self._facet(int(at // HOUR_S), f"source:{mention.source}", *(f"issue:{issue}" for issue in mention.issues))
         negative = label == 0
         keep = 0.5 ** (1 / USUAL_SHARE_HALF_LIFE)
@@ -112,7 +113,11 @@ class Tally(Struct):
         return self.published + 2 * MINUTE_S if self.published else 0.0
 
     def stats(self, brand: str, now_s: float, learning_until_s: float) -> BrandStats:
-        """Return the figures as of `now_s`; `minute` is the last one that is over."""
+        """Return the figures as of `now_s`, and let go of older ones; `minute` is the last one that is over."""
+        for span, buckets in self.buckets.items():
+            oldest = (now_s // span - KEEP[span] + 1) * span
+            for start in [start for start in buckets if start < oldest]:
+                del buckets[start]
         self.published = int(now_s // MINUTE_S) * MINUTE_S - MINUTE_S
         return BrandStats(
             brand=brand,
