@@ -51,6 +51,10 @@ class GroundswellApp(faust.App):
             topic_disable_leader=True,
             topic_allow_declare=False,
             web_enabled=False,
+            # `faust worker` starts Faust's own pages all the same: on loopback, and without what is in the tables.
+            web_bind="127.0.0.1",
+            web_tables_enabled=False,
+            web_router_enabled=False,
         )
         self.groundswell = settings
         self.outbox = Outbox(settings)
