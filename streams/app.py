@@ -59,7 +59,7 @@ class GroundswellApp(faust.App):
         self.groundswell = settings
         self.outbox = Outbox(settings)
         self.ledgers: list[Ledger[Any]] = []
-        self._helpers: list[Service] = []
+        self._beside: list[Service] = []
         self.compacted_topics = frozenset(topic.full_name(settings) for topic in TOPOLOGY if topic.compacted)
         self.gave_up: BaseException | None = None
 
@@ -85,12 +85,12 @@ class GroundswellApp(faust.App):
 
     def keep_running(self, service: Service) -> None:
         """Run a service beside the agents, from the moment that tables are recovered."""
-        self._helpers.append(service)
+        self._beside.append(service)
 
     async def on_started_init_extra_services(self) -> None:
         """Ledgers tick, and what stands beside them runs, once tables are recovered."""
         await super().on_started_init_extra_services()
-        for service in (*self.ledgers, *self._helpers):
+        for service in (*self.ledgers, *self._beside):
             await self.add_runtime_dependency(service)
 
     async def write_down(self) -> None:
