@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 PARTITIONS = 4
 WAITING = 400
-MOST_ROUNDS = 15
+MOST_ROUNDS = 25
 """About two restarts in five skip something, so as many in a row that do not are no chance."""
 PATIENCE_S = 8
 """More than a worker takes that does its work; one that has lost something may never commit the rest."""
