@@ -192,9 +192,17 @@ class KeyedDesk(Generic[State]):
         row.changed = True
         outs = list(self._work.apply(key, row.state, value))
         row.due = self._work.due(row.state)
+        if self._now is not None and row.due is not None and row.due <= self._now:
+            # At once, not when time next moves: a row read back after a crash must have nothing left to do for this time.
+            outs.extend(self._pass_time(key, row, self._now))
         if row.due is not None and (self._next_due is None or row.due < self._next_due):
             self._next_due = row.due
         return outs
+
+    def _pass_time(self, key: str, row: _Row[State], now: datetime) -> Iterator[Out]:
+        yield from self._work.pass_time(key, row.state, now)
+        row.due = self._work.due(row.state)
+        row.changed = True
 
     def _time_passes(self, value: Value, origin: Origin) -> Iterator[Out]:
         lane_time = self._work.time_of(value)
@@ -206,10 +214,7 @@ class KeyedDesk(Generic[State]):
         self._now = now
         if self._next_due is not None and self._next_due <= now:
             for key in sorted(key for key, row in self._rows.items() if row.due is not None and row.due <= now):
-                row = self._rows[key]
-                yield from self._work.pass_time(key, row.state, now)
-                row.due = self._work.due(row.state)
-                row.changed = True
+                yield from self._pass_time(key, self._rows[key], now)
             self._next_due = self._earliest_due()
         if self._clock.passed_on is None or now - self._clock.passed_on >= PASS_ON_EVERY:
             self._clock.passed_on = now

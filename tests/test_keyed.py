@@ -136,6 +136,10 @@ def test_a_lane_that_holds_nothing_holds_nobody_back():
     assert spoken(one.handle([mark(None, lane=1), said("dell", 0, 10), mark(70)], 0)) == [("said", b"1: 1")]
 
 
+def test_a_row_that_is_born_behind_time_catches_up_at_once():
+    assert spoken(desk().handle([mark(60), said("dell", 0, 0)], 0)) == [("said", b"1: 1")]
+
+
 def test_a_lane_that_begins_to_speak_does_not_take_time_back():
     one = desk(lanes=2)
     one.handle([mark(None, lane=1), said("dell", 0, 10), mark(130)], 0)
