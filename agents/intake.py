@@ -134,9 +134,8 @@ class IntakeDesk:
         if record.attempts is not None:
             headers += ((ATTEMPTS, record.attempts),)
         value = record.value
-        if (
-            value is not None and len(value) > LARGEST_KEPT
-        ):  # it was compressed; the whole is in raw for as long as that is kept
+        if value is not None and len(value) > LARGEST_KEPT:
+            # It came compressed, or raw would not have taken it; there the whole stands for as long as raw is kept.
             headers += (("dlq.original-size", str(len(value)).encode()),)
             value = value[:LARGEST_KEPT]
         yield Out(self._dead, self._intake.partition, record.key, value, headers)

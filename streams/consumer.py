@@ -51,7 +51,13 @@ FETCH_WAIT_MS = 250
 
 
 class LogReplacedError(Exception):
-    """A topic is not the one that was read so far; going on would skip what its new records say."""
+    """A topic is not the one that was read so far; going on would skip what its new records say. `found` says what shows it."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"{found}: it was deleted and made anew. What is counted belongs to the old log: restore the topic, or start "
+            f"anew with another GROUNDSWELL_TOPIC_PREFIX."
+        )
 
 
 class Bundle:
@@ -224,10 +230,9 @@ class BundleConsumer(driver.Consumer):
             starts: dict[TP, int] = {tp: offset for tp in sources if (offset := committed.get(tp))}
             ends = await self.highwaters(*sources)
             if replaced := sorted(tp for tp, offset in starts.items() if offset > ends[tp]):
+                tp = replaced[0]
                 raise LogReplacedError(
-                    f"{replaced[0].topic}-{replaced[0].partition} ends at {ends[replaced[0]]}, but {starts[replaced[0]]} of its "
-                    f"records were handled: it was deleted and made anew. What is counted belongs to the old log: restore the "
-                    f"topic, or start anew with another GROUNDSWELL_TOPIC_PREFIX."
+                    f"{tp.topic}-{tp.partition} ends at {ends[tp]}, but {starts[tp]} of its records were handled"
                 )
             if fresh := sources - starts.keys():
                 starts |= await self.earliest_offsets(*fresh)

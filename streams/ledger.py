@@ -18,6 +18,7 @@ committed offset, or a later batch could overtake the failed one and make its re
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -83,8 +84,7 @@ class _Page(Generic[D]):
         if any(one.offset <= offset and one.timestamp > appended_ms + CLOCK_SLACK_MS for one in records):
             raise LogReplacedError(
                 f"{self.tp.topic}-{self.tp.partition} holds records up to offset {offset} that are younger than those that "
-                f"were handled: it was deleted and made anew. What is counted belongs to the old log: restore the topic, "
-                f"or start anew with another GROUNDSWELL_TOPIC_PREFIX."
+                f"were handled"
             )
 
 
@@ -125,15 +125,14 @@ class Ledger(Service, Generic[D]):
     async def keep(self, bundles: StreamT[Bundle]) -> None:
         """Work through an agent's stream. Whatever goes wrong stops the worker, which is what saves the data."""
         async for bundle in bundles:
-            try:
-                async with self._lock:
-                    await self._receive(bundle)
-            except Exception as error:
-                self.log.exception("%s: stopping before anything is skipped", self.agent)
-                await self._app.give_up(error)
+            if not await self._guarded(partial(self._receive, bundle)):
                 return
 
     async def _receive(self, bundle: Bundle) -> None:
+        async with self._lock:
+            await self._handle(bundle)
+
+    async def _handle(self, bundle: Bundle) -> None:
         records = self._consumer.accept(bundle)
         if not records:
             return
@@ -212,9 +211,12 @@ class Ledger(Service, Generic[D]):
                 if self._consumer.caught_up(tp):
                     await self._deliver(page, page.desk.idle(monotonic()))
 
-    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Take a step; False: it failed, and the worker is stopping."""
         try:
             await step()
         except Exception as error:
             self.log.exception("%s: stopping before anything is skipped", self.agent)
             await self._app.give_up(error)
+            return False
+        return True

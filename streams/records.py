@@ -155,6 +155,18 @@ class ScoredMention(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     hits: tuple[Hit, ...] = ()
 
 
+class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One mention shown as evidence."""
+
+    id: str
+    text: str
+    observed_at: datetime
+    sentiment: Label
+    author_id: str | None = None
+    author_name: str | None = None
+    url: str | None = None
+
+
 class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="removal", tag_field="kind"):
     """Text, author and ids must vanish: of one mention (`id`) or of everything by `author_id`.
 
@@ -169,6 +181,10 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="remova
     author_id: str | None = None
     observed_at: datetime | None = None
 
+    def takes(self, sample: Sample) -> bool:
+        """Whether a sample shows what must vanish."""
+        return sample.id == self.id or (self.author_id is not None and sample.author_id == self.author_id)
+
 
 class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mark", tag_field="kind"):
     """Progress: everything of the origin's partition up to `time` has been told.
@@ -178,18 +194,6 @@ class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mark", ta
 
     origin: Origin
     time: datetime | None = None
-
-
-class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One mention shown as evidence."""
-
-    id: str
-    text: str
-    observed_at: datetime
-    sentiment: Label
-    author_id: str | None = None
-    author_name: str | None = None
-    url: str | None = None
 
 
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -89,7 +89,7 @@ class RowTable(faust.Table):
             # the partition. Ours must be the newest of every row, for whoever recovers from the changelog next.
             everything = list(self.rows(partition))
             end = await self._log(outbox, partition, everything)
-            database.put(store.offset_key, str(end).encode())
+            database.put(store.offset_key, str(max(end, before)).encode())
 
     async def _log(self, outbox: Outbox, partition: int, rows: Sequence[Row]) -> int:
         topic = self.changelog_topic_name

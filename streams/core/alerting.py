@@ -23,7 +23,7 @@ from streams.core.sanitise import one_line
 from streams.records import Alert
 
 if TYPE_CHECKING:
-    from streams.records import Evidence, Finding, Removal, Sample
+    from streams.records import Evidence, Finding, Removal
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
@@ -136,14 +136,14 @@ def on_removal(state: BrandAlerts, removal: Removal) -> list[Alert]:
     alert = state.alert
     if alert is None:
         return []
-    kept = tuple(sample for sample in alert.evidence.samples if not _concerns(removal, sample))
+    kept = tuple(sample for sample in alert.evidence.samples if not removal.takes(sample))
     at = max(alert.at, removal.observed_at or alert.at)
     return _publish(state, _changed(alert, at, evidence=replace(alert.evidence, samples=kept)))
 
 
 def shows(state: BrandAlerts, removal: Removal) -> bool:
     """Whether the open incident's evidence holds what a removal takes away."""
-    return state.alert is not None and any(_concerns(removal, sample) for sample in state.alert.evidence.samples)
+    return state.alert is not None and any(map(removal.takes, state.alert.evidence.samples))
 
 
 def on_time(state: BrandAlerts, now: datetime) -> list[Alert]:
@@ -241,10 +241,6 @@ def _changed(alert: Alert, at: datetime, **fields: object) -> Alert:
         return alert
     change = "resolved" if "status" in fields else "updated"
     return replace(alert, step=alert.step + 1, change=change, at=at, **fields)
-
-
-def _concerns(removal: Removal, sample: Sample) -> bool:
-    return sample.id == removal.id or (removal.author_id is not None and sample.author_id == removal.author_id)
 
 
 def _to_forget(state: BrandAlerts) -> list[tuple[EpisodeKey, datetime]]:

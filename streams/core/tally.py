@@ -29,8 +29,8 @@ MOST_BUCKETS = 1500
 AUTHORS, AUTHOR_WINDOW_S = 300, 1800
 SAMPLES_NEGATIVE, SAMPLES_OTHER, SAMPLE_CHARS = 5, 3, 280
 FACETS = 64
-USUAL_SHARE_HALF_LIFE = 2000
-"""Mentions after which a past mention counts half in the usual negative share."""
+USUAL_SHARE_KEPT = 0.5 ** (1 / 2000)
+"""Per mention: after 2,000 more, a past mention counts half in the usual negative share."""
 
 
 class Tally(Struct):
@@ -57,8 +57,7 @@ class Tally(Struct):
                 del buckets[min(buckets)]
         self._facet(int(at // HOUR_S), f"source:{mention.source}", *(f"issue:{issue}" for issue in mention.issues))
         negative = label == 0
-        keep = 0.5 ** (1 / USUAL_SHARE_HALF_LIFE)
-        self.usual = (self.usual[0] * keep + negative, self.usual[1] * keep + 1)
+        self.usual = (self.usual[0] * USUAL_SHARE_KEPT + negative, self.usual[1] * USUAL_SHARE_KEPT + 1)
         self._note_author(mention, at, negative=negative)
         self._note_sample(mention, negative=negative)
 
@@ -100,11 +99,11 @@ class Tally(Struct):
 
     def concerns(self, removal: Removal) -> bool:
         """Whether something shown must vanish."""
-        return any(_is_of(sample, removal) for sample in self.samples)
+        return any(map(removal.takes, self.samples))
 
     def remove(self, removal: Removal) -> None:
         """Text, author and id vanish; counts are history and stay."""
-        self.samples = [sample for sample in self.samples if not _is_of(sample, removal)]
+        self.samples = [sample for sample in self.samples if not removal.takes(sample)]
 
     # -- telling ---------------------------------------------------------------------------------
 
@@ -160,12 +159,6 @@ class Tally(Struct):
             sources=facets["source"],
             samples=tuple(reversed(chosen[-5:])),
         )
-
-
-def _is_of(sample: Sample, removal: Removal) -> bool:
-    return (removal.id is not None and sample.id == removal.id) or (
-        removal.author_id is not None and sample.author_id == removal.author_id
-    )
 
 
 def _utc(seconds: float) -> datetime:
