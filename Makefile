@@ -7,10 +7,12 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check bench topology lock clean
+.PHONY: help setup run test test-faults soak check bench topology lock clean
+
+MINUTES ?= 30
 
 help: ## list every target in a line
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with everything in it; does nothing when it is up to date
 
@@ -31,6 +33,12 @@ run: setup ## listen, detect and alert, on a Kafka of its own: [FOR=300s] [INPUT
 
 test: setup ## every test; those marked kafka start a real broker (Java 17 and Maven)
 	$(BIN)/python -m pytest
+
+test-faults: setup ## every fault that can be injected here, against an oracle: up to half an hour
+	$(BIN)/python -m pytest tests/faults -m "" --rounds 30
+
+soak: setup ## kill workers and the broker at random under a steady load: [MINUTES=30]
+	@$(BIN)/python -m tests.faults.soak --minutes '$(MINUTES)'
 
 check: setup ## lint, format, types, import contracts and the fast tests: seconds, no broker
 	$(BIN)/ruff check

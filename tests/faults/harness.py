@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -63,15 +64,35 @@ class Process:
     ) -> None:
         self.home, self.name = home, f"{home}-{number}"
         command = [sys.executable, "-m", *module]
-        with (folder / f"{self.name}.log").open("ab") as log:
+        self._log = folder / f"{self.name}.log"
+        with self._log.open("ab") as log:
             self._popen = subprocess.Popen(
                 command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     @property
+    def pid(self) -> int:
+        """Of the running process."""
+        return self._popen.pid
+
+    @property
     def exit_code(self) -> int | None:
         """None: it runs."""
         return self._popen.poll()
+
+    @property
+    def words(self) -> str:
+        """What it has said so far, on stdout and stderr."""
+        return self._log.read_text(errors="replace")
+
+    async def ended(self, within_s: float) -> int:
+        """Return its exit code once it has ended by itself."""
+
+        async def it_has_ended() -> bool:
+            return self.exit_code is not None
+
+        await until(f"{self.name} has ended", it_has_ended, within_s)
+        return self._popen.returncode
 
     async def kill(self) -> None:
         """As the out-of-memory killer does it: no last words."""
@@ -163,10 +184,21 @@ class Eyes:
 class Flow:
     """The whole flow on its own topics: `async with Flow(...)`. Where the block fails, the workers' last words are printed."""
 
-    def __init__(self, kafka: LocalKafka, prefix: str, folder: Path, **settings: object) -> None:
+    def __init__(
+        self,
+        kafka: LocalKafka,
+        prefix: str,
+        folder: Path,
+        *,
+        rules: str = oracle.RULES,
+        workers_connect_to: str | None = None,
+        **settings: object,
+    ) -> None:
+        """`workers_connect_to`: a broker address for workers alone, where something stands between them and the broker."""
         self._folder = folder
         self._rules = folder / "rules.yaml"
-        self._rules.write_text(oracle.RULES)
+        self._rules.write_text(rules)
+        self._workers_connect_to = workers_connect_to or kafka.bootstrap
         self._given = {"session_timeout_s": SESSION_TIMEOUT_S, **settings, "topic_prefix": prefix}
         self.settings = Settings(kafka_bootstrap=kafka.bootstrap, **self._given)
         self._group = prefix + self.settings.app_id
@@ -200,15 +232,23 @@ class Flow:
         """Those that ought to run."""
         return list(self._processes)
 
-    def start_worker(self, home: str) -> Process:
-        """Start one; `home` names its data folder, which it finds again when it is started anew."""
+    def start_worker(self, home: str, *, module: str = "agents.cli", **settings: object) -> Process:
+        """Start one; `home` names its data folder, which it finds again when it is started anew.
+
+        `settings` are this worker's own; `module` runs instead of the command line, with the same arguments.
+        """
         self._started += 1
-        environment = {f"GROUNDSWELL_{name.upper()}": str(value) for name, value in self._given.items()}
-        command = ["agents.cli", "--kafka", self.settings.kafka_bootstrap, "worker"]
+        given = {**self._given, **settings}
+        environment = {f"GROUNDSWELL_{name.upper()}": _said(value) for name, value in given.items()}
+        command = [module, "--kafka", self._workers_connect_to, "worker"]
         command += ["--rules", str(self._rules), "--data-dir", str(self._folder / home)]
         worker = Process(home, self._started, command, environment, self._folder)
         self._processes.append(worker)
         return worker
+
+    def given_up(self, worker: Process) -> None:
+        """This one is expected to have ended by itself."""
+        self._processes.remove(worker)
 
     async def kill(self, worker: Process) -> None:
         """SIGKILL."""
@@ -292,6 +332,11 @@ class Flow:
             settings=settings,
         )
         return oracle.judge(self.published, standing)
+
+
+def _said(value: object) -> str:
+    """A setting as the environment holds it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def new_story(seed: int) -> Story:
