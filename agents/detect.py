@@ -63,7 +63,7 @@ class Detect:
 
     def __init__(self, settings: Settings, partition: int) -> None:
         self._spikes, self._stats = SPIKES.full_name(settings), BRAND_STATS.full_name(settings)
-        self._partition = partition
+        self._partition, self._author_key = partition, settings.author_key_bytes
         made = [make(settings.allowed_lateness_s) for make in REGISTRY]
         self._detectors: dict[str, Detector[Any]] = {detector.name: detector for detector in made}
 
@@ -82,6 +82,8 @@ class Detect:
         if value.late:
             tally.late += 1
             metrics.LATE.inc()
+            if value.op == "update":
+                tally.edit(value)  # late or not, nothing is shown as it no longer reads
             return
         tally.applied += 1
         metrics.APPLIED.inc()
@@ -90,7 +92,7 @@ class Detect:
         if value.op == "update":
             tally.edit(value)
             return
-        tally.add(value)
+        tally.add(value, self._author_key)
         heard = Heard(
             at_s=value.observed_at.timestamp(),
             id=value.id,
@@ -134,7 +136,7 @@ class Detect:
 
     def pass_on(self, mark: Mark) -> Iterable[Out]:
         """Tell the alerts agent how far time has come."""
-        return [Out(self._spikes, self._partition, None, encode(mark), headers_of(mark))]
+        return [Out(self._spikes, self._partition, None, encode(mark), headers_of(mark), numbered=False)]
 
     def dump(self, state: Brand) -> bytes:
         """Return the tally, and each detector's state by name."""

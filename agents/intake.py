@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aiokafka.partitioner import murmur2
 
 from streams import metrics
-from streams.core.intake import Intake, Policy, RawRecord, SetAside, ToBrand
+from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway, ToBrand
 from streams.core.sentiment import Scorer
 from streams.events import headers_of
 from streams.outbox import Out
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from streams.tables import Row
 
 ATTEMPTS = "dlq.attempts"
+ORIGINAL_KEY = "dlq.original-key"
 LARGEST_KEPT = DEAD_LETTERS.max_bytes - 64 * 1024
 MARK_EVERY_S = 1.0
 MARK_AT_LEAST_EVERY = timedelta(minutes=5)
@@ -47,6 +48,7 @@ def register(app: GroundswellApp, rules: Rules) -> None:
         rejected_share=settings.dead_letter_share,
         rejected_window=settings.dead_letter_window,
         remembered=settings.remembered_mentions,
+        author_key=settings.author_key_bytes,
     )
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> IntakeDesk:
@@ -74,7 +76,13 @@ class IntakeDesk:
         verdicts, counts = self._intake.judge([_raw(record) for record in records])
         outs: list[Out] = []
         for verdict in verdicts:
-            outs.extend(self._dead_letter(verdict) if isinstance(verdict, SetAside) else self._tell(verdict))
+            match verdict:
+                case SetAside():
+                    outs.append(self._dead_letter(verdict))
+                case TakeAway(letter):
+                    outs.append(Out(self._dead, self._intake.partition, self._letter_key(*letter), None))
+                case ToBrand():
+                    outs.extend(self._tell(verdict))
         metrics.RECEIVED.inc(sum(counts.values()))
         metrics.RESENDS.labels("intake").inc(len(records) - sum(counts.values()))
         metrics.FORGOTTEN_EARLY.inc(self._intake.forgotten - self._forgotten)
@@ -103,7 +111,10 @@ class IntakeDesk:
             return []
         self._marked, self._marked_at_s = mark, now_s
         value, headers = encode(mark), headers_of(mark)
-        return [Out(self._scored, partition, None, value, headers) for partition in range(self._keyed_partitions)]
+        return [
+            Out(self._scored, partition, None, value, headers, numbered=False)
+            for partition in range(self._keyed_partitions)
+        ]
 
     def _has_jumped(self, mark: Mark) -> bool:
         if self._marked is None or self._marked.time is None or mark.time is None:
@@ -119,7 +130,11 @@ class IntakeDesk:
             for partition in range(self._keyed_partitions):
                 yield Out(self._scored, partition, None, value, headers)
 
-    def _dead_letter(self, verdict: SetAside) -> Iterator[Out]:
+    def _letter_key(self, epoch: int, offset: int) -> bytes:
+        """Every letter has a key of its own, so that one tombstone takes one letter away."""
+        return f"{epoch}/{self._intake.partition}/{offset}".encode()
+
+    def _dead_letter(self, verdict: SetAside) -> Out:
         record, why = verdict
         metrics.DEAD_LETTERS.labels(why.reason).inc()
         origin = {
@@ -131,6 +146,8 @@ class IntakeDesk:
             "dlq.original-timestamp": record.appended_at.isoformat(),
         }
         headers = tuple((name, text.encode("utf-8", "replace")) for name, text in origin.items())
+        if record.key is not None:
+            headers += ((ORIGINAL_KEY, record.key),)
         if record.attempts is not None:
             headers += ((ATTEMPTS, record.attempts),)
         value = record.value
@@ -138,7 +155,9 @@ class IntakeDesk:
             # It came compressed, or raw would not have taken it; there the whole stands for as long as raw is kept.
             headers += (("dlq.original-size", str(len(value)).encode()),)
             value = value[:LARGEST_KEPT]
-        yield Out(self._dead, self._intake.partition, record.key, value, headers)
+        key = self._letter_key(self._intake.books.epoch, record.offset)
+        # Even a letter of nothing has a value: without one it would be a tombstone.
+        return Out(self._dead, self._intake.partition, key, value or b"", headers)
 
 
 def _raw(record: ConsumerRecord) -> RawRecord:

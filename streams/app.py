@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
 
 from streams.consumer import BundleConsumer, BundleSchema
 from streams.ledger import Ledger
 from streams.outbox import Outbox
-from streams.tables import RowTable
+from streams.recovery import Tables
+from streams.tables import STATE, RowTable
 from streams.topics import TOPOLOGY
+from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from mode import Service
+    from faust.types import TP
+    from mode import Service, ServiceT
 
     from streams.ledger import D
+    from streams.logs import Handled
     from streams.settings import Settings
     from streams.tables import Table
     from streams.topics import Topic
@@ -38,11 +43,14 @@ class GroundswellApp(faust.App):
             settings.topic_prefix + settings.app_id,
             broker=[f"kafka://{broker}" for broker in settings.kafka_bootstrap.split(",")],
             store="rocksdb://",
+            TableManager=Tables,
             datadir=settings.data_dir / "tables",
             processing_guarantee="at_least_once",
             consumer_auto_offset_reset="earliest",
             broker_commit_interval=0.5,
             broker_session_timeout=settings.session_timeout_s,
+            broker_request_timeout=settings.request_timeout_s,
+            broker_rebalance_timeout=settings.request_timeout_s - 5,  # joining is answered when all have joined
             broker_heartbeat_interval=min(3.0, settings.session_timeout_s / 3),
             broker_max_poll_records=settings.bundle_records * 8,  # of all partitions together
             stream_buffer_maxsize=8,  # bundles; backpressure reaches the fetcher soon
@@ -57,7 +65,7 @@ class GroundswellApp(faust.App):
             web_router_enabled=False,
         )
         self.groundswell = settings
-        self.outbox = Outbox(settings)
+        self.outbox = Outbox(settings, topics=[one.full_name(settings) for one in (*TOPOLOGY, *STATE)])
         self.ledgers: list[Ledger[Any]] = []
         self._beside: list[Service] = []
         self.compacted_topics = frozenset(topic.full_name(settings) for topic in TOPOLOGY if topic.compacted)
@@ -82,6 +90,10 @@ class GroundswellApp(faust.App):
         self.agent(channel, name=ledger.agent)(ledger.keep)
         self.ledgers.append(ledger)
         return ledger
+
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        """Watched from the start, so that a recovery that never ends is noticed as well."""
+        return [Watchdog(self), *super().on_init_dependencies()]
 
     def keep_running(self, service: Service) -> None:
         """Run a service beside the agents, from the moment that tables are recovered."""
@@ -110,10 +122,16 @@ class GroundswellApp(faust.App):
         """Whoever crashed: what is durable is written, the rest must not be; and no thread may keep the process alive."""
         if self.gave_up is None:
             self.gave_up = reason
-            last_resort = threading.Timer(END_WITHIN_S, os._exit, (1,))
+            last_resort = threading.Timer(END_WITHIN_S, self.end)
             last_resort.daemon = True
             last_resort.start()
         super()._crash(reason)
+
+    def end(self) -> NoReturn:
+        """Say why it gave up, as its last line, and end the process, whatever still runs in it."""
+        sys.stderr.write(f"groundswell worker stopped: {self.gave_up}\n")
+        sys.stderr.flush()
+        os._exit(1)
 
     async def on_stop(self) -> None:
         """Write down what is done and commit it before Faust closes the tables."""
@@ -141,6 +159,10 @@ class GroundswellApp(faust.App):
             bundle_wait_s=self.groundswell.bundle_wait_s,
             beacon=self.beacon,
         )
+
+    def last_handled(self, tp: TP) -> Handled:
+        """The last record of a source partition that its agent's rows cover."""
+        return next(ledger.last_handled(tp.partition) for ledger in self.ledgers if ledger.topic == tp.topic)
 
     def _forget(self) -> None:
         for ledger in self.ledgers:

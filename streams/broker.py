@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.tables import STATE
-from streams.topics import RAW, TOPOLOGY
+from streams.topics import COMPACTION, RAW, TOPOLOGY
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -18,6 +18,7 @@ CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
     "segment.bytes": str(64 * 1024 * 1024),
     "min.cleanable.dirty.ratio": "0.2",
+    **COMPACTION,
 }
 VISIBLE_S = 30.0
 
@@ -94,6 +95,16 @@ async def group_is_ready(settings: Settings) -> bool:
     try:
         state, members = await _group(client, settings.topic_prefix + settings.app_id)
         return state == "Stable" and members > 0
+    finally:
+        await client.close()
+
+
+async def group_members(settings: Settings) -> int:
+    """How many workers of this app run, or have died so lately that the broker still waits for them."""
+    client = await _connect(settings)
+    try:
+        _, members = await _group(client, settings.topic_prefix + settings.app_id)
+        return members
     finally:
         await client.close()
 

@@ -28,12 +28,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams import metrics
+from streams.logs import Extent, LogReplacedError, check_same, start_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
+    from streams.logs import Handled
     from streams.outbox import Outbox
 
 
@@ -48,16 +50,6 @@ def now_s() -> float:
 
 FETCH_WAIT_MS = 250
 """How long the broker may hold a fetch when it has nothing; Faust's 1,500 delays newly opened partitions."""
-
-
-class LogReplacedError(Exception):
-    """A topic is not the one that was read so far; going on would skip what its new records say. `found` says what shows it."""
-
-    def __init__(self, found: str) -> None:
-        super().__init__(
-            f"{found}: it was deleted and made anew. What is counted belongs to the old log: restore the topic, or start "
-            f"anew with another GROUNDSWELL_TOPIC_PREFIX."
-        )
 
 
 class Bundle:
@@ -111,6 +103,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         assignment = None if subscription is None else subscription.assignment
         return None if assignment is None else assignment.state_value(tp)
 
+    async def has_topic(self, topic: str) -> bool:
+        """Whether the broker has a topic."""
+        has: bool = await self.call_thread(self._has_topic, topic)
+        return has
+
+    async def _has_topic(self, topic: str) -> bool:
+        client = self._ensure_consumer()._client
+        if not client.cluster.partitions_for_topic(topic):
+            await client.force_metadata_update()
+        return bool(client.cluster.partitions_for_topic(topic))
+
 
 class BundleConsumer(driver.Consumer):
     """See the module's docstring."""
@@ -135,6 +138,7 @@ class BundleConsumer(driver.Consumer):
         self._fetched_up_to: dict[TP, int] = {}
         self._rewind: set[TP] = set()
         self._read_twice: set[tuple[TP, int]] = set()
+        self._to_compare: dict[TP, Handled] = {}
         self._open = self._sought = False
         self._behind = False  # the last fetch brought a full bundle: there is no need to wait for the next to fill
         self._fetched_in = (0, 0)  # turn and group generation
@@ -165,8 +169,13 @@ class BundleConsumer(driver.Consumer):
         """The partitions of `topic` that this worker owns and whose tables are recovered."""
         return [tp for tp in self.positions if tp.topic == topic] if self._open else []
 
-    def caught_up(self, tp: TP) -> bool:
-        """Whether everything that the broker had at the last fetch has been handled.
+    @property
+    def heartbeat_at(self) -> float:
+        """When the heartbeat was asked for that the group's coordinator answered last, by `now_s`."""
+        return self._thread.heartbeat_at
+
+    def caught_up(self, tp: TP, end: int = 0) -> bool:
+        """Whether everything that the broker had at the last fetch has been handled; and everything before `end`.
 
         The fetcher's position counts, not the last record's: a log may end with what is no record (a
         transaction's marker), or hold nothing at all any more.
@@ -174,7 +183,7 @@ class BundleConsumer(driver.Consumer):
         if tp not in self.positions or self._fetched_up_to.get(tp) != self.positions[tp]:
             return False
         state = self._thread.fetch_state(tp)
-        return state is not None and state.highwater is not None and state.position >= state.highwater
+        return state is not None and state.highwater is not None and state.position >= max(state.highwater, end)
 
     def _close_gate(self) -> None:
         self._open = self._sought = False
@@ -225,23 +234,30 @@ class BundleConsumer(driver.Consumer):
     async def _seek_sources(self) -> None:
         async with self._seeking:
             turn = self._turn
+            for ledger in self.app.ledgers:
+                if not await self._thread.has_topic(
+                    ledger.topic
+                ):  # Faust shares out the others, and goes on without it
+                    raise LogReplacedError(ledger.topic, "is not there any more")
             sources = self.source_partitions()
             committed: Mapping[TP, int | None] = await self.seek_to_committed()
-            starts: dict[TP, int] = {tp: offset for tp in sources if (offset := committed.get(tp))}
-            ends = await self.highwaters(*sources)
-            if replaced := sorted(tp for tp, offset in starts.items() if offset > ends[tp]):
-                tp = replaced[0]
-                raise LogReplacedError(
-                    f"{tp.topic}-{tp.partition} ends at {ends[tp]}, but {starts[tp]} of its records were handled"
+            begins, ends = await self.earliest_offsets(*sources), await self.highwaters(*sources)
+            handled = {tp: self.app.last_handled(tp) for tp in sources}
+            starts = {
+                tp: start_of(
+                    tp, Extent(begins[tp], ends[tp]), committed.get(tp), handled[tp], compacted=self._is_compacted(tp)
                 )
-            if fresh := sources - starts.keys():
-                starts |= await self.earliest_offsets(*fresh)
-            await self.seek_wait(starts)
+                for tp in sorted(sources)
+            }
+            await self.seek_wait({tp: start.read_from for tp, start in starts.items()})
             if turn != self._turn:
                 return  # handed over meanwhile: that assignment's own recovery will seek
-            self.positions = {TP(tp.topic, tp.partition): offset for tp, offset in starts.items()}
+            self.positions = {TP(tp.topic, tp.partition): start.position for tp, start in starts.items()}
             self.released = dict(self.positions)
-            self._fetched_up_to = dict(self.positions)
+            self._fetched_up_to = {tp: starts[tp].read_from for tp in self.positions}
+            self._to_compare = handled
+            for tp, start in starts.items():
+                self._note_missing(tp, start.missing, start.position - start.missing)
             self._committed_offset.update({tp: offset for tp, offset in committed.items() if offset})
             self._rewind.clear()
             self._read_twice.clear()
@@ -265,10 +281,15 @@ class BundleConsumer(driver.Consumer):
                     self.log.warning("could not go back to %r: %r", targets, error)
 
     def accept(self, bundle: Bundle) -> Sequence[ConsumerRecord]:
-        """Return the records of `bundle` that are next, in order, none twice; or none, and read again from the right place."""
+        """Return the records of `bundle` that are next, in order, none twice; or none, and read again from the right place.
+
+        Raises:
+            LogReplacedError: they are of another log than those that were handled.
+        """
         tp, records = bundle.tp, bundle.records
         if bundle.generation != self.app.consumer_generation_id or tp not in self.positions:
             return ()
+        self._check_log(bundle)
         position = self.positions[tp]
         if records[-1].offset < position:
             return ()
@@ -279,6 +300,18 @@ class BundleConsumer(driver.Consumer):
         if records[0].offset < position:
             return [record for record in records if record.offset >= position]
         return records
+
+    def _check_log(self, bundle: Bundle) -> None:
+        tp, records = bundle.tp, bundle.records
+        if records[0].offset < bundle.after:  # we asked for what follows `after`, and the broker had to start over
+            raise LogReplacedError(
+                tp.topic,
+                f"starts over at {records[0].offset} in partition {tp.partition}, where {bundle.after} came next",
+            )
+        if handled := self._to_compare.get(tp):
+            check_same(tp, handled, records)
+            if records[-1].offset >= handled.offset:
+                del self._to_compare[tp]
 
     def _has_hole(self, tp: TP, records: Sequence[ConsumerRecord], position: int) -> bool:
         """Whether offsets are missing that may come on a second reading. If not, they are missing from the log itself."""
@@ -291,11 +324,19 @@ class BundleConsumer(driver.Consumer):
         if not again:
             self._read_twice.add((tp, position))
             return True
-        metrics.MISSING.labels(tp.topic).inc(missing)
-        self.log.warning(
-            "%s-%d: the log does not hold %d offsets from %d on", tp.topic, tp.partition, missing, position
-        )
+        self._note_missing(tp, missing, position)
         return False
+
+    def _note_missing(self, tp: TP, missing: int, position: int) -> None:
+        if missing:
+            metrics.MISSING.labels(tp.topic).inc(missing)
+            self.log.warning(
+                "%s-%d: %d records from offset %d on expired before they were read",
+                tp.topic,
+                tp.partition,
+                missing,
+                position,
+            )
 
     def _is_compacted(self, tp: TP) -> bool:
         return tp.topic in self.app.compacted_topics

@@ -24,9 +24,13 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 from mode import Service
+from msgspec import Struct
 
 from streams import metrics
-from streams.consumer import LogReplacedError
+from streams.events import SEQUENCE
+from streams.logs import Handled, LogReplacedError
+from streams.outbox import Out
+from streams.topics import TOPOLOGY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -36,18 +40,18 @@ if TYPE_CHECKING:
 
     from streams.app import GroundswellApp
     from streams.consumer import Bundle, BundleConsumer
-    from streams.outbox import Out
     from streams.settings import Settings
     from streams.tables import Row, RowTable
     from streams.topics import Topic
 
 LOG_KEY = b"\0log"
-"""The row that says up to which record the others go: its offset and when it was appended, ms since 1970. Written last."""
+"""The row that says what the others rest on, a `Known`. Written last."""
 
-NOTHING_KNOWN = msgspec.msgpack.encode((-1, -1))
+TIDY_KEY = b"\0tidy"
+"""The key of a tombstone that says nothing; see `Ledger.tidy`."""
 
-CLOCK_SLACK_MS = 5_000
-"""A broker's clock may be set back by so much without a log being taken for another."""
+TIDY_EVERY_S = 3600.0
+"""How often what was replaced is let go of."""
 
 TICK_S = 1.0
 """How often a partition that has been read to its end is told so."""
@@ -69,23 +73,42 @@ class Desk(Protocol):
 D = TypeVar("D", bound=Desk)
 
 
+class Known(Struct, array_like=True):
+    """Up to which record of the log the rows go, when that was appended (ms since 1970), and how many were told to whom.
+
+    `told` counts by target, "topic/partition".
+    """
+
+    offset: int = -1
+    appended_ms: int = -1
+    told: dict[str, int] = {}
+
+    @property
+    def handled(self) -> Handled:
+        """The last record that the rows cover."""
+        return Handled(self.offset, self.appended_ms)
+
+
+def read_known(row: bytes | None) -> Known:
+    """Return what a row under LOG_KEY says; without one, that nothing is known."""
+    return msgspec.msgpack.decode(row, type=Known) if row else Known()
+
+
 class _Page(Generic[D]):
     """One assigned partition: its desk, how far it has got, and what that rests on."""
 
-    __slots__ = ("appended_ms", "desk", "generation", "known", "position", "tp")
+    __slots__ = ("desk", "generation", "handled", "position", "told", "tp")
 
-    def __init__(self, tp: TP, desk: D, generation: int, position: int, known: tuple[int, int]) -> None:
+    def __init__(self, tp: TP, desk: D, generation: int, position: int, known: Known) -> None:
         self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
-        self.known, self.appended_ms = known, known[1]
+        self.handled, self.told = known.handled, known.told
 
-    def check_log(self, records: Sequence[ConsumerRecord]) -> None:
-        """Refuse a log in which offsets that the rows cover hold younger records: it was deleted and made anew."""
-        offset, appended_ms = self.known
-        if any(one.offset <= offset and one.timestamp > appended_ms + CLOCK_SLACK_MS for one in records):
-            raise LogReplacedError(
-                f"{self.tp.topic}-{self.tp.partition} holds records up to offset {offset} that are younger than those that "
-                f"were handled"
-            )
+    def number(self, outs: Iterable[Out]) -> Iterator[Out]:
+        """Give each record its number; one that is not counted carries that of the record before it."""
+        for out in outs:
+            target = f"{out.topic}/{out.partition}"
+            number = self.told[target] = self.told.get(target, 0) + out.numbered
+            yield out._replace(headers=(*out.headers, (SEQUENCE, b"%d" % number)))
 
 
 class Ledger(Service, Generic[D]):
@@ -105,8 +128,13 @@ class Ledger(Service, Generic[D]):
         super().__init__()
         self._app, self._settings = app, settings
         self.agent = reads.read_by[0]
-        self._topic = reads.full_name(settings)
+        self.topic = reads.full_name(settings)
         self._table, self._open_desk = table, open_desk
+        self._compacted = [
+            topic.full_name(settings)
+            for topic in TOPOLOGY
+            if topic.written_by == self.agent and (topic.compacted or topic.erasable)
+        ]
         self._pages: dict[int, _Page[D]] = {}
         self._lock = asyncio.Lock()
 
@@ -122,6 +150,10 @@ class Ledger(Service, Generic[D]):
             if self._app.gave_up is None and self._consumer.owns(page.tp, page.generation)
         )
 
+    def last_handled(self, partition: int) -> Handled:
+        """The last record that the rows of a partition cover, as they stand in the table."""
+        return read_known(self._table.row(partition, LOG_KEY)).handled
+
     async def keep(self, bundles: StreamT[Bundle]) -> None:
         """Work through an agent's stream. Whatever goes wrong stops the worker, which is what saves the data."""
         async for bundle in bundles:
@@ -133,16 +165,19 @@ class Ledger(Service, Generic[D]):
             await self._handle(bundle)
 
     async def _handle(self, bundle: Bundle) -> None:
-        records = self._consumer.accept(bundle)
+        try:
+            records = self._consumer.accept(bundle)
+        except LogReplacedError:
+            await self._write_down_all()  # what was told of the old log cannot be read again
+            raise
         if not records:
             return
         page = self._page(bundle.tp, bundle.generation)
-        page.check_log(records)
         started = monotonic()
         outs = page.desk.handle(records, started)
         if not await self._deliver(page, outs) or self._pages.get(bundle.tp.partition) is not page:
             return  # handed over meanwhile: whoever owns it now reads these records again
-        page.position, page.appended_ms = records[-1].offset + 1, records[-1].timestamp
+        page.position, page.handled = records[-1].offset + 1, Handled(records[-1].offset, records[-1].timestamp)
         self._consumer.positions[bundle.tp] = page.position
         metrics.BUNDLE_SECONDS.labels(self.agent).observe(monotonic() - started)
 
@@ -150,7 +185,7 @@ class Ledger(Service, Generic[D]):
         page = self._pages.get(tp.partition)
         if page is None or page.generation != generation:
             rows = dict(self._table.rows(tp.partition))
-            known = msgspec.msgpack.decode(rows.pop(LOG_KEY, NOTHING_KNOWN), type=tuple[int, int])
+            known = read_known(rows.pop(LOG_KEY, None))
             desk = self._open_desk(tp.partition, iter(rows.items()))
             page = self._pages[tp.partition] = _Page(tp, desk, generation, self._consumer.positions[tp], known)
         return page
@@ -158,7 +193,7 @@ class Ledger(Service, Generic[D]):
     async def _deliver(self, page: _Page[D], outs: Iterable[Out]) -> bool:
         if not self._still_ours(page):
             return False
-        await self._app.outbox.deliver(outs)
+        await self._app.outbox.deliver(page.number(outs))
         return True
 
     def _still_ours(self, page: _Page[D]) -> bool:
@@ -174,7 +209,7 @@ class Ledger(Service, Generic[D]):
         if rows := page.desk.changed_rows():
             if not self._still_ours(page):
                 return
-            log = msgspec.msgpack.encode((position - 1, page.appended_ms))
+            log = msgspec.msgpack.encode(Known(*page.handled, page.told))
             await self._table.write(self._app.outbox, page.tp.partition, [*rows, (LOG_KEY, log)])
             metrics.ROWS_WRITTEN.labels(self.agent).inc(len(rows))
         if self._still_ours(page):
@@ -183,8 +218,11 @@ class Ledger(Service, Generic[D]):
     async def checkpoint(self) -> None:
         """Write every changed row, then release the offsets that they cover."""
         async with self._lock:
-            for page in list(self._pages.values()):
-                await self._write_down(page)
+            await self._write_down_all()
+
+    async def _write_down_all(self) -> None:
+        for page in list(self._pages.values()):
+            await self._write_down(page)
 
     def forget(self) -> None:
         """Partitions have changed hands: what is in memory belongs to the assignment that is over."""
@@ -196,6 +234,27 @@ class Ledger(Service, Generic[D]):
             await self.sleep(self._settings.checkpoint_s)
             await self._guarded(self.checkpoint)
 
+    async def tidy(self) -> None:
+        """Let what was replaced go: from the topics that only keep the latest, and from the local copies.
+
+        Kafka compacts no segment that is written to, and begins another only when something is written. So something is:
+        a tombstone for a key that nobody has.
+        """
+        async with self._lock:
+            for page in list(self._pages.values()):
+                partition = page.tp.partition
+                if self._still_ours(page):
+                    await self._app.outbox.deliver(Out(topic, partition, TIDY_KEY, None) for topic in self._compacted)
+                if self._still_ours(page):
+                    await self._table.write(self._app.outbox, partition, [(TIDY_KEY, None)])
+        await self._table.scrub()
+
+    @Service.task
+    async def _tidies(self) -> None:
+        while not self.should_stop:
+            await self.sleep(TIDY_EVERY_S)
+            await self._guarded(self.tidy)
+
     @Service.task
     async def _ticks(self) -> None:
         while not self.should_stop:
@@ -204,7 +263,7 @@ class Ledger(Service, Generic[D]):
 
     async def _tick(self) -> None:
         async with self._lock:
-            for tp in self._consumer.ready_partitions(self._topic):
+            for tp in self._consumer.ready_partitions(self.topic):
                 if tp not in self._consumer.positions:
                     return  # handed over while we were telling another's
                 page = self._page(tp, self._app.consumer_generation_id)

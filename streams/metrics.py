@@ -31,6 +31,11 @@ LATE = Counter(
 RESENDS = Counter(
     "groundswell_resends_skipped", "Records skipped as already applied; grows after restarts only.", ["agent"]
 )
+OVERTAKEN = Counter(
+    "groundswell_records_overtaken",
+    "Records that came before what was sent before them, left until they are sent again: a worker was cut off.",
+    ["agent"],
+)
 FINDINGS = Counter("groundswell_findings", "Steps of findings told by detectors.", ["detector"])
 ALERT_STEPS = Counter("groundswell_alert_steps", "Alert steps by what changed.", ["change"])
 DELIVERIES = Counter(
@@ -49,7 +54,11 @@ REREAD = Counter(
     ["topic"],
 )
 MISSING = Counter(
-    "groundswell_records_missing", "Offsets that the log no longer holds: they expired while no worker ran.", ["topic"]
+    "groundswell_records_missing", "Records that expired, or were deleted, before a worker read them.", ["topic"]
+)
+INGEST_STALLED = Gauge(
+    "groundswell_ingest_stalled_seconds",
+    "For how long raw records wait and none is handled, or no broker answers; 0 while all is well.",
 )
 
 for _class in CLASSES:
@@ -61,5 +70,7 @@ for _agent in AGENTS:
     ROWS_WRITTEN.labels(_agent)
 for _agent in AGENTS[:-1]:  # deliveries are rows by step: a re-send finds its step told
     RESENDS.labels(_agent)
+for _agent in ("detect", "alerts"):
+    OVERTAKEN.labels(_agent)
 for _change in ("fired", "updated", "resolved", "refreshed"):
     ALERT_STEPS.labels(_change)

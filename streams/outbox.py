@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from mode import Service
 
 if TYPE_CHECKING:
@@ -26,13 +27,21 @@ BIG_RECORD_BYTES = 5 * 1024 * 1024
 
 
 class Out(NamedTuple):
-    """One record to deliver. `partition` is always explicit: agents know whose row they speak for."""
+    """One record to deliver. `partition` is always explicit: agents know whose row they speak for.
+
+    `numbered` is False for what the clock makes an agent say: a replay may say it more or less often.
+    """
 
     topic: str
     partition: int
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    numbered: bool = True
+
+
+class NotDeliveredError(KafkaError):
+    """A topic did not take what was sent, or did not say so; the message names it."""
 
 
 class Outbox(Service):
@@ -43,9 +52,10 @@ class Outbox(Service):
 
     abstract = False
 
-    def __init__(self, settings: Settings, **kwargs: object) -> None:
+    def __init__(self, settings: Settings, *, topics: Iterable[str] = (), **kwargs: object) -> None:
+        """`topics` are those that will be written to."""
         super().__init__(**kwargs)
-        self._settings = settings
+        self._settings, self._topics = settings, tuple(topics)
         self._producer: AIOKafkaProducer | None = None
 
     async def on_start(self) -> None:
@@ -56,10 +66,13 @@ class Outbox(Service):
             enable_idempotence=True,
             acks="all",
             linger_ms=0,
+            request_timeout_ms=int(self._settings.request_timeout_s * 1000),
             max_batch_size=BATCH_BYTES,
             max_request_size=BIG_RECORD_BYTES,
         )
         await self._producer.start()
+        # Known from the start: a topic first asked about while the broker is silent would count as missing.
+        await asyncio.gather(*(self._producer.partitions_for(topic) for topic in self._topics))
 
     async def on_stop(self) -> None:
         """Disconnect; nothing is unacknowledged by now."""
@@ -74,15 +87,21 @@ class Outbox(Service):
             tell (it recognised a retry of what it already had).
 
         Raises:
-            aiokafka.errors.KafkaError: something was not acknowledged; what was, is unknown.
+            NotDeliveredError: something was not acknowledged; what was, is unknown.
         """
         by_partition: defaultdict[tuple[str, int], list[Out]] = defaultdict(list)
         for out in outs:
             by_partition[out.topic, out.partition].append(out)
-        ends = await asyncio.gather(*(self._deliver_one(*target, todo) for target, todo in by_partition.items()))
+        ends = await asyncio.gather(*(self._deliver_to(*target, todo) for target, todo in by_partition.items()))
         return dict(zip(by_partition, ends, strict=True))
 
-    async def _deliver_one(self, topic: str, partition: int, outs: Sequence[Out]) -> int:
+    async def _deliver_to(self, topic: str, partition: int, outs: Sequence[Out]) -> int:
+        try:
+            return await self._send_all(topic, partition, outs)
+        except KafkaError as error:
+            raise NotDeliveredError(f"{topic}-{partition} did not take what was sent to it ({error})") from error
+
+    async def _send_all(self, topic: str, partition: int, outs: Sequence[Out]) -> int:
         producer = self._producer
         if producer is None:
             raise RuntimeError("the outbox has not been started")

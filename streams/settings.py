@@ -5,6 +5,7 @@ Each is read from `GROUNDSWELL_<NAME>`, once, at start. `KAFKA_BOOTSTRAP` is hon
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
@@ -54,6 +55,9 @@ class Settings(BaseSettings):
     session_timeout_s: float = Field(
         10.0, ge=1, description="A worker silent for this long loses its partitions, seconds."
     )
+    stall_timeout_s: float = Field(
+        120.0, ge=5, description="A worker in which nothing moves for this long while records wait ends, seconds."
+    )
     checkpoint_s: float = Field(
         1.0, gt=0, le=30, description="Rows are written and offsets released this often, seconds."
     )
@@ -66,9 +70,22 @@ class Settings(BaseSettings):
     )
     webhook_url: str | None = Field(None, description="Where the webhook notifier posts. https, or http on loopback.")
     webhook_secret: SecretStr | None = Field(None, description="Standard Webhooks secret, whsec_...")
+    author_key: SecretStr | None = Field(
+        None, description="Authors are remembered by hashes only; with this key nobody else can guess whose they are."
+    )
 
     metrics_host: str = Field("127.0.0.1", description="Prometheus endpoint's address.")
     metrics_port: int = Field(0, ge=0, le=65_535, description="Prometheus endpoint's port; 0: no endpoint.")
+
+    @property
+    def author_key_bytes(self) -> bytes:
+        """The key of the hashes; empty if none was chosen."""
+        return blake2b(self.author_key.get_secret_value().encode()).digest() if self.author_key else b""
+
+    @property
+    def request_timeout_s(self) -> float:
+        """After so long without an answer a connection is taken for dead, and the request is made over a new one."""
+        return max(30.0, self.session_timeout_s + 5)
 
     @property
     def names_a_broker(self) -> bool:
@@ -92,5 +109,5 @@ def _say(error: dict[str, object]) -> str:
     where = error["loc"]
     name = ".".join(str(part) for part in where) if isinstance(where, tuple) else str(where)
     variable = name if name.isupper() else f"GROUNDSWELL_{name.upper()}"
-    secret = "SECRET" in variable
+    secret = "SECRET" in variable or "AUTHOR_KEY" in variable
     return f"{variable} = {'***' if secret else repr(error['input'])}: {error['msg']}"

@@ -1,51 +1,118 @@
-"""The accounts of a run, from the tables themselves: what came in, what became of it, what was counted."""
+"""The accounts as the tables hold them: what came in, what became of it, what was counted."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from agents.cli.read import reading
 from streams.core.intake import BOOKS_KEY, CLASSES, Books
-from streams.records import BrandStats
-from streams.tables import SEEN
-from streams.topics import BRAND_STATS
+from streams.core.redeliveries import Redeliveries
+from streams.core.removals import Removals
+from streams.keyed import CLOCK_KEY
+from streams.ledger import LOG_KEY, read_known
+from streams.tables import BRANDS, SEEN
 
 if TYPE_CHECKING:
-    from aiokafka.structs import ConsumerRecord
-
+    from streams.keyed import Watermark
     from streams.settings import Settings
-    from streams.tables import Table
-    from streams.topics import Topic
+
+
+class Counted(Struct):
+    """What a brand's tally says of scored = applied + late."""
+
+    applied: int = 0
+    late: int = 0
+
+
+class BrandRow(NamedTuple):
+    """One brand's row: its watermarks by raw partition, and what it has counted up to them."""
+
+    marks: dict[int, Watermark]
+    counted: Counted
+
+    @property
+    def total(self) -> int:
+        """Every scored mention that this row has taken in."""
+        return self.counted.applied + self.counted.late
+
+
+class Tables(NamedTuple):
+    """The latest rows, intake's by raw partition. `handled`: up to which offset of each partition of `mentions.scored` brands' rows are written down."""
+
+    books: dict[int, Books]
+    memories: dict[int, Redeliveries]
+    removals: dict[int, Removals]
+    brands: dict[str, BrandRow]
+    handled: dict[int, int]
+
+    def by_source(self) -> dict[str, Counter[str]]:
+        """Records by source and class, as intake has booked them."""
+        found: dict[str, Counter[str]] = {}
+        for books in self.books.values():
+            for source, counts in books.classes.items():
+                found.setdefault(source, Counter()).update(counts)
+        return dict(sorted(found.items()))
+
+    def scored(self) -> Counter[str]:
+        """Mentions told to each brand, as intake has booked them."""
+        return sum((Counter(books.scored) for books in self.books.values()), Counter())
+
+
+async def read_tables(settings: Settings) -> Tables:
+    """Read what intake and detect have written down, intake first.
+
+    Raises:
+        CommandError: no broker answers, or it has no such topics.
+    """
+    tables = Tables({}, {}, {}, {}, {})
+    key = settings.author_key_bytes
+    for partition in range(settings.raw_partitions):
+        tables.books[partition] = Books()
+        tables.memories[partition] = Redeliveries(settings.remembered_mentions, key)
+        tables.removals[partition] = Removals(key)
+    async with reading(settings, SEEN) as reader:
+        # Blocks of remembered mentions in the order of their first offsets; "books" comes after every digit.
+        for row in sorted(await reader.latest(), key=lambda row: row.key):
+            if row.key == BOOKS_KEY:
+                books = tables.books[row.partition] = msgspec.msgpack.decode(row.value, type=Books)
+                tables.memories[row.partition].before = books.before
+            elif row.key.isdigit():
+                tables.memories[row.partition].load(int(row.key), row.value)
+            elif row.key != LOG_KEY:
+                tables.removals[row.partition].load(row.key, row.value)
+    async with reading(settings, BRANDS) as reader:
+        for row in await reader.latest():
+            if row.key == LOG_KEY:
+                tables.handled[row.partition] = read_known(row.value).handled.offset
+            elif row.key != CLOCK_KEY:
+                tables.brands[row.key.decode()] = _brand_row(row.value)
+    return tables
+
+
+def _brand_row(content: bytes) -> BrandRow:
+    _, marks, state = msgspec.msgpack.decode(content, type=tuple[int, dict[int, tuple[int, int]], bytes])
+    counted, _ = msgspec.msgpack.decode(state, type=tuple[Counted, msgspec.Raw])
+    return BrandRow(marks, counted)
 
 
 async def read_accounts(settings: Settings) -> str:
-    """Return, in lines for people: received by source and class, and for each brand scored, applied and late.
+    """Return the accounts, in lines for people."""
+    return say_accounts(await read_tables(settings))
 
-    `applied` and `late` are as of each brand's last closed minute.
-    """
-    by_source: dict[str, Counter[str]] = {}
-    scored: Counter[str] = Counter()
-    for row in await _latest(settings, SEEN):
-        if row.key == BOOKS_KEY:
-            books = msgspec.msgpack.decode(row.value, type=Books)
-            scored.update(books.scored)
-            for source, counts in books.classes.items():
-                by_source.setdefault(source, Counter()).update(counts)
-    stats = [msgspec.json.decode(row.value, type=BrandStats) for row in await _latest(settings, BRAND_STATS)]
-    by_brand = {one.brand: one for one in stats}
+
+def say_accounts(tables: Tables) -> str:
+    """Return, in lines for people: received by source and class, and for each brand scored, applied and late."""
     lines = ["received = " + " + ".join(CLASSES)]
-    for source, counts in sorted(by_source.items()):
+    for source, counts in tables.by_source().items():
         lines.append(f"  {source}: {counts.total():,} = " + " + ".join(f"{counts[name]:,}" for name in CLASSES))
-    for brand, told in sorted(scored.items()):
-        figures = by_brand.get(brand)
-        counted = f"{figures.applied:,} applied + {figures.late:,} late" if figures else "no closed minute yet"
-        lines.append(f"  {brand}: {told:,} scored = {counted}")
+    for brand, told in sorted(tables.scored().items()):
+        row = tables.brands.get(brand, BrandRow({}, Counted()))
+        waiting = f" + {told - row.total:,} under way" if told > row.total else ""
+        lines.append(
+            f"  {brand}: {told:,} scored = {row.counted.applied:,} applied + {row.counted.late:,} late{waiting}"
+        )
     return "\n".join(lines)
-
-
-async def _latest(settings: Settings, topic: Topic | Table) -> list[ConsumerRecord]:
-    async with reading(settings, topic) as reader:
-        return await reader.latest()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = "dlq.attempts"
 """The header, on mentions.raw, that counts how often a letter has been sent back."""
+ORIGINAL_KEY = "dlq.original-key"
+"""The header that holds the record's key, if it had one: a letter's own key is its origin."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class Letter(NamedTuple):
             detail=said["dlq.detail"],
             received_at=said["dlq.original-timestamp"],
             attempts=int(said.get(ATTEMPTS, "0")),
-            key=record.key,
+            key=dict(record.headers).get(ORIGINAL_KEY),
             value=record.value,
         )
 
@@ -69,9 +71,12 @@ class Wanted(NamedTuple):
 
 
 async def letters_in(reader: Reader, wanted: Wanted) -> AsyncIterator[Letter]:
-    """Each wanted letter once: a worker that was killed may have written it twice."""
+    """Each wanted letter once: a worker that was killed may have written it twice. None that a tombstone has taken away."""
+    taken = {(one.partition, one.key): one.offset async for one in reader.to_end() if one.value is None}
     known: set[tuple[int, int, int]] = set()
     async for record in reader.to_end():
+        if record.offset <= taken.get((record.partition, record.key), -1):
+            continue
         try:
             letter = Letter.of(record)
         except (LookupError, ValueError):

@@ -12,6 +12,7 @@ from agents.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from datetime import datetime
 
     from aiokafka import AIOKafkaProducer
     from aiokafka.structs import ConsumerRecord
@@ -69,13 +70,26 @@ class Reader:
         self._consumer = consumer
         consumer.assign(list(ends))  # once: aiokafka may hang when it is stopped just after a second assignment
 
-    async def to_end(self) -> AsyncIterator[ConsumerRecord]:
-        """Yield every record up to `ends`, each partition's in order.
+    async def starts(self) -> Ends:
+        """Where each partition begins: what stood before has expired."""
+        return await self._consumer.beginning_offsets(list(self.ends))
+
+    async def first_at(self, at: datetime) -> Ends:
+        """The first record of each partition that was appended at `at` or later; its end, if there is none."""
+        asked = dict.fromkeys(self.ends, max(0, int(at.timestamp() * 1000)))
+        found = await self._consumer.offsets_for_times(asked)
+        return {tp: end if found[tp] is None else min(end, found[tp].offset) for tp, end in self.ends.items()}
+
+    async def to_end(self, since: Ends | None = None) -> AsyncIterator[ConsumerRecord]:
+        """Yield every record up to `ends`, each partition's in order, from `since` or else from the log's start.
 
         Raises:
             CommandError: the broker has fallen silent.
         """
-        await self._consumer.seek_to_beginning(*self.ends)
+        if since is None:
+            await self._consumer.seek_to_beginning(*self.ends)
+        for tp, offset in (since or {}).items():
+            self._consumer.seek(tp, offset)
         silent_s = 0
         while left := [tp for tp, end in self.ends.items() if await self._consumer.position(tp) < end]:
             found: Mapping[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(*left, timeout_ms=1000)
@@ -95,6 +109,12 @@ class Reader:
         async for record in self.to_end():
             latest[record.partition, record.key] = record
         return [record for record in latest.values() if record.value is not None]
+
+    async def tail(self, count: int) -> AsyncIterator[ConsumerRecord]:
+        """Yield the last `count` records of each partition, or fewer where some were compacted away."""
+        starts = await self.starts()
+        async for record in self.to_end({tp: max(starts[tp], end - count) for tp, end in self.ends.items()}):
+            yield record
 
     async def onwards(self) -> AsyncIterator[ConsumerRecord]:
         """Yield, after `to_end`, whatever comes, without end."""

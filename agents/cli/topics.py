@@ -9,6 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from agents.cli.errors import CommandError
+from streams.topics import DAY_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.topics import Topic
 
-DAY_S = 86_400
 PIPED_WIDTH = 1000  # nobody reads a pipe by its width: one line a row
 
 
@@ -45,6 +47,37 @@ def create(chosen: Chosen) -> None:
     for name in created:
         click.echo(name)
     click.echo(f"{len(created)} topics created." if created else "All topics are there.", err=True)
+
+
+@topics.command("new-epoch")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def new_epoch(chosen: Chosen, yes: bool) -> None:
+    """Go on with a mentions.raw that was deleted and made anew.
+
+    Workers refuse such a log: its offsets start over. This begins a new epoch for each raw partition whose log
+    is another than the one that was read; the others stay as they are. Counts stay and go on; what was told
+    before and is delivered again counts as a duplicate. What the old log held and no worker had read is lost.
+    Stop all workers first. Safe to run again.
+
+    \b
+    Example:
+      groundswell topics new-epoch
+
+    Next: start the workers again.
+    """  # noqa: D301
+    from streams.epoch import begin_new_epochs  # noqa: PLC0415  loads Faust
+    from streams.topics import RAW  # noqa: PLC0415
+
+    settings = chosen.settings()
+    raw = RAW.full_name(settings)
+    if not yes and not click.confirm(f"Was {raw} replaced, and is the old one lost for good?"):
+        raise CommandError("nothing was changed")
+    begun = asyncio.run(begin_new_epochs(settings))
+    for partition, epoch, begin in begun:
+        click.echo(f"{raw}-{partition}: epoch {epoch} begins at offset {begin}")
+    if not begun:
+        click.echo(f"{raw} is the log that was read: nothing was changed.", err=True)
 
 
 @click.command()
@@ -107,5 +140,4 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) ->
 def _kept(topic: Topic, settings: Settings) -> str:
     if topic.compacted:
         return "latest of each key"
-    seconds = topic.retention_s or settings.raw_retention_s
-    return f"{seconds / DAY_S:g} days"
+    return f"{topic.kept_s(settings) / DAY_S:g} days"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -50,8 +49,7 @@ def run_worker(settings: Settings) -> None:
         worker.execute_from_commandline()
     finally:
         if app.gave_up is not None:
-            print(f"groundswell worker stopped: {app.gave_up}", file=sys.stderr, flush=True)
-            os._exit(1)  # Faust may still wait for threads
+            app.end()  # Faust may still wait for threads
 
 
 def configure_logging() -> None:

@@ -18,7 +18,7 @@ class Notifier(Protocol):
     name: str
 
     async def deliver(self, alert: Alert, key: str) -> Outcome:
-        """Tell once. `key` is the step's idempotency key: the same on every attempt."""
+        """Tell once. `key` is the idempotency key: the same on every attempt."""
 
     async def close(self) -> None:
         """Let go of connections."""

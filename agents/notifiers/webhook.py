@@ -1,7 +1,7 @@
 """Tells a URL, as a signed Standard Webhook (https://www.standardwebhooks.com).
 
 The receiver sees `{"type": "alert.fired|alert.updated|alert.resolved", "timestamp", "data": alert}`;
-`webhook-id` is the step's idempotency key, the same on every attempt, and each attempt is signed anew.
+`webhook-id` is the idempotency key, the same on every attempt, and each attempt is signed anew.
 Neither the secret nor the URL's path, which often is one too, is ever shown.
 """
 

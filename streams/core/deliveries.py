@@ -5,8 +5,9 @@ far; what is owed follows from the two. So a re-send, a refresh or an answer tha
 make a row say anything twice.
 
 Told are: that it fires, that it got worse (a higher severity; other updates are for subscribers of
-the topic), that it is resolved. One attempt at a time per row; its idempotency key names alert,
-step and sink, the same on every attempt.
+the topic), that it is resolved. One attempt at a time per row; its idempotency key names the alert,
+which of these is told, and the sink: the same on every attempt, also by an owner who after a crash
+no longer knows from which step the first one was made.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def key_of(alert: Alert, sink: str) -> str:
-    """Return the idempotency key of one step at one sink."""
-    return f"{alert.id}.{alert.step}.{sink}"
+    """Return the idempotency key of what `alert` tells one sink: that it fires this severely, or that it is over."""
+    return f"{alert.id}.{alert.severity if alert.status == 'firing' else alert.status}.{sink}"
 
 
 def on_alert(row: Delivery | None, alert: Alert, now: datetime, *, max_age: timedelta) -> Delivery:

@@ -13,7 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from streams.core.parse import Rejected, parse
-from streams.core.redeliveries import Redeliveries
+from streams.core.redeliveries import Redeliveries, fingerprint
+from streams.core.removals import Removals
+from streams.core.strip import Place  # noqa: TC001  a field's type
 from streams.records import Mark, Mention, Origin, Removal, ScoredMention
 
 if TYPE_CHECKING:
@@ -55,7 +57,13 @@ class SetAside(NamedTuple):
     why: Rejected
 
 
-Verdict = ToBrand | SetAside
+class TakeAway(NamedTuple):
+    """Remove the dead letter that stands for this place in the log, (epoch, offset): what it holds was deleted."""
+
+    letter: Place
+
+
+Verdict = ToBrand | SetAside | TakeAway
 
 
 class TooManyRejected(Exception):  # noqa: N818  it is said to people
@@ -70,13 +78,18 @@ class Policy(NamedTuple):
     rejected_share: float
     rejected_window: int
     remembered: int
+    author_key: bytes = b""
 
 
 class Books(Struct):
     """How far a raw partition is handled, and its accounts: one row, written last at every checkpoint.
 
     `highest` is the latest observed_at, `told` how far time went on while all was quiet. `classes`
-    counts records by source (the first SOURCES of them) and class, `scored` the records told to each brand.
+    counts records by source (the first SOURCES of them) and class, `scored` the records told to each brand,
+    `heard` is the latest observed_at of each source, `rules` the version that judged last, `forgotten`
+    counts the mentions that dropped out of the memory of redeliveries for lack of room. `author_key` tells one
+    key from another under which authors were remembered, not what it is. `before` is how many offsets the logs
+    of earlier epochs had.
     """
 
     format: int = FORMAT
@@ -88,6 +101,11 @@ class Books(Struct):
     scored: dict[str, int] = {}
     recent: float = 0.0
     recent_rejected: float = 0.0
+    heard: dict[str, datetime] = {}
+    rules: str = ""
+    forgotten: int = 0
+    author_key: int | None = None
+    before: int = 0
 
 
 class _Heard(NamedTuple):
@@ -112,14 +130,19 @@ class Intake:
     ) -> None:
         self.partition, self._rules, self._score_many, self._policy = partition, rules, score_many, policy
         self.books = Books()
-        self._memory = Redeliveries(policy.remembered)
+        self._memory = Redeliveries(policy.remembered, policy.author_key)
+        self._removed = Removals(policy.author_key)
         self._written = True
         self._told_written: datetime | None = None
         for key, row in rows:
             if key == BOOKS_KEY:
                 self.books = msgspec.msgpack.decode(row, type=Books)
-            else:
+            elif not self._removed.load(key, row):
                 self._memory.load(int(key), row)
+        self._memory.before = self.books.before
+        known, self.books.author_key = self.books.author_key, fingerprint("author key", policy.author_key)
+        if known not in (None, self.books.author_key):
+            self.books.forgotten += 1  # authors remembered under another key are strangers: removals go to everybody
 
     # -- judging ---------------------------------------------------------------------------------
 
@@ -140,14 +163,18 @@ class Intake:
         for record, one in zip(fresh, parsed, strict=True):
             if isinstance(one, Rejected):
                 told.append(SetAside(record, one))
+                self._removed.note_letter((self.books.epoch, record.offset), record.key, record.value)
                 what, source = "dead", "unreadable"
             elif one.op in ("create", "update"):
                 what, source = self._hear(record.offset, one, next(matches), told), one.source
             else:
                 told.extend(self._removals(record.offset, one))
+                at = (self.books.epoch, record.offset)
+                told.extend(TakeAway(letter) for letter in self._removed.letters_of(one, at))
+                self._removed.note_gone(one, at)
                 what, source = "control", one.source
             counts[what] += 1
-            self._enter(record, source, what)
+            self._enter(record, source, what, None if isinstance(one, Rejected) else one.observed_at)
             if isinstance(one, Rejected):
                 self._check_share(record.offset, one)
         return list(self._score(told)), counts
@@ -166,9 +193,13 @@ class Intake:
             return "duplicate"
         origin = self._origin(offset)
         brands = tuple(one.brand for one in match.brands)
+        if brands and self._removed.is_gone(mention, (self.books.epoch, offset)):
+            return "duplicate"
         before = self._memory.brands_before(mention.id, offset) if mention.op == "update" else ()
         if first is None and (brands or before):
+            forgotten = self._memory.forgotten
             self._memory.remember(mention, offset, brands)
+            self.books.forgotten += self._memory.forgotten - forgotten
         told.extend(
             ToBrand(brand, Removal(origin=origin, why="no_longer_matched", brand=brand, id=mention.id))
             for brand in before
@@ -194,7 +225,7 @@ class Intake:
         else:
             author = mention.author_id or ""
             brands: tuple[str | None, ...] = self._memory.brands_of_author(author)
-            if self._memory.forgotten:
+            if self.books.forgotten:
                 brands = (None,)  # it may have touched more brands than we remember
             for brand in brands:
                 gone = Removal(origin=origin, why="account_removed", brand=brand, author_id=author, observed_at=at)
@@ -218,12 +249,14 @@ class Intake:
 
     # -- accounts --------------------------------------------------------------------------------
 
-    def _enter(self, record: RawRecord, source: str, what: str) -> None:
+    def _enter(self, record: RawRecord, source: str, what: str, observed_at: datetime | None) -> None:
         books, window = self.books, self._policy.rejected_window
         if source not in books.classes and len(books.classes) >= SOURCES:
             source = "other"
         books.classes.setdefault(source, dict.fromkeys(CLASSES, 0))[what] += 1
-        books.offset = record.offset
+        books.offset, books.rules = record.offset, self._rules.version
+        if observed_at is not None:
+            books.heard[source] = max(books.heard.get(source, observed_at), observed_at)
         keep = 1 - 1 / window
         books.recent = books.recent * keep + 1
         books.recent_rejected = books.recent_rejected * keep + (what == "dead")
@@ -241,8 +274,8 @@ class Intake:
 
     @property
     def forgotten(self) -> int:
-        """Mentions that dropped out of the memory of redeliveries since it was opened, for lack of room."""
-        return self._memory.forgotten
+        """Mentions that dropped out of the memory of redeliveries so far, for lack of room."""
+        return self.books.forgotten
 
     def time(self) -> datetime | None:
         """How far this partition's time has come; None: it has never held a mention."""
@@ -267,7 +300,7 @@ class Intake:
             return []
         self._written = True
         rows = [(b"%020d" % start, row) for start, row in self._memory.changed_rows()]
-        return [*rows, (BOOKS_KEY, msgspec.msgpack.encode(self.books))]
+        return [*rows, *self._removed.changed_rows(), (BOOKS_KEY, msgspec.msgpack.encode(self.books))]
 
 
 def _scored(heard: _Heard, match: BrandMatch, sentiment: Sentiment, version: str) -> ScoredMention:

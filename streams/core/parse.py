@@ -68,7 +68,7 @@ def parse(key: bytes | None, value: bytes | None) -> Mention | Rejected:
         if not mention.author_id:
             return Rejected("invalid_field", "account_removed needs an author_id")
     elif key != mention.id.encode():
-        return Rejected("wrong_key", f"the record's key must be the mention's id, {mention.id!r}")
+        return Rejected("wrong_key", "the record's key must be the mention's id")
     return mention
 
 

@@ -29,9 +29,9 @@ SMALL_BLOCK, FULL_BLOCK = 64, 512
 NOWHERE = -1
 
 
-def fingerprint(text: str) -> int:
-    """Return 64 bits of a stable hash."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+def fingerprint(text: str, key: bytes = b"") -> int:
+    """Return 64 bits of a stable hash. With a `key` of up to 64 bytes nobody without it can tell whose hash it is."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8, key=key).digest(), "big")
 
 
 def version_of(mention: Mention) -> int:
@@ -91,36 +91,42 @@ class _Block:
 
 
 class Redeliveries:
-    """The memory of one raw partition, about `capacity` entries of it; what drops out before is counted in `forgotten`."""
+    """The memory of one raw partition, about `capacity` entries of it; what drops out before is counted in `forgotten`.
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+    Entries rest under offsets that count on through all logs that the partition has had. `before` is how many the logs
+    before this one had: what they told counts as told before everything that stands in this one.
+    """
+
+    def __init__(self, capacity: int, author_key: bytes = b"") -> None:
+        self._capacity, self._author_key = capacity, author_key
         self._size = 0
         self._starts: list[int] = []
         self._blocks: list[_Block] = []
         self._latest: dict[int, int] = {}
         self._gone: list[int] = []
         self.forgotten = 0
+        self.before = 0
 
     def __len__(self) -> int:
         return self._size
 
     def first_delivery(self, mention: Mention) -> int | None:
-        """The offset at which this very version of this mention was first handled, if it is remembered."""
+        """The offset at which this very version of this mention was first handled, if it is remembered; below 0, in an earlier log."""
         hashed = fingerprint(mention.id)
         if hashed not in self._latest:
             return None
         version = version_of(mention)
-        return min((entry.offset for entry in self._history(hashed) if entry.version == version), default=None)
+        places = (entry.offset for entry in self._history(hashed) if entry.version == version)
+        return min((place - self.before for place in places), default=None)
 
     def brands_before(self, mention_id: str, offset: int) -> tuple[str, ...]:
         """The brands that the mention stood under just before `offset`."""
-        earlier = (entry for entry in self._history(fingerprint(mention_id)) if entry.offset < offset)
+        earlier = (entry for entry in self._history(fingerprint(mention_id)) if entry.offset < offset + self.before)
         return next((entry.brands for entry in earlier), ())
 
     def brands_of_author(self, author_id: str) -> tuple[str, ...]:
         """Every brand that an account's remembered mentions went to, sorted. Reads the whole memory: some milliseconds."""
-        author = fingerprint(author_id)
+        author = fingerprint(author_id, self._author_key)
         found: set[str] = set()
         for block in self._blocks:
             if author in block.authors:
@@ -129,13 +135,14 @@ class Redeliveries:
 
     def remember(self, mention: Mention, offset: int, brands: tuple[str, ...]) -> None:
         """Claim this version of this mention for `offset`, which is higher than any before."""
+        offset += self.before
         last = self._blocks[-1] if self._blocks else None
         if last is None or last.saved >= SMALL_BLOCK or len(last.ids) >= FULL_BLOCK:
             last = _Block()
             self._blocks.append(last)
             self._starts.append(offset)
         hashed = fingerprint(mention.id)
-        author = fingerprint(mention.author_id) if mention.author_id else 0
+        author = fingerprint(mention.author_id, self._author_key) if mention.author_id else 0
         last.append(hashed, version_of(mention), author, offset, self._latest.get(hashed, NOWHERE), brands)
         self._latest[hashed] = offset
         self._size += 1
@@ -159,6 +166,11 @@ class Redeliveries:
             index = bisect_left(block.offsets, offset)
             yield block.entry(index)
             offset = block.previous[index]
+
+    @property
+    def end(self) -> int:
+        """How many offsets all logs together had, as far as entries tell."""
+        return self._blocks[-1].offsets[-1] + 1 if self._blocks else 0
 
     # -- rows ------------------------------------------------------------------------------------
 

@@ -45,8 +45,8 @@ class Tally(Struct):
     late: int = 0
     published: int = 0
 
-    def add(self, mention: ScoredMention) -> None:
-        """Count one public mention that is not late."""
+    def add(self, mention: ScoredMention, author_key: bytes = b"") -> None:
+        """Count one public mention that is not late. Authors are counted by a hash, under this key."""
         at = mention.observed_at.timestamp()
         label = LABELS.index(mention.sentiment.label)
         for span, buckets in self.buckets.items():
@@ -58,7 +58,7 @@ class Tally(Struct):
         self._facet(int(at // HOUR_S), f"source:{mention.source}", *(f"issue:{issue}" for issue in mention.issues))
         negative = label == 0
         self.usual = (self.usual[0] * USUAL_SHARE_KEPT + negative, self.usual[1] * USUAL_SHARE_KEPT + 1)
-        self._note_author(mention, at, negative=negative)
+        self._note_author(fingerprint(mention.author_id or mention.id, author_key) >> 32, at, negative=negative)
         self._note_sample(mention, negative=negative)
 
     def _facet(self, hour: int, *names: str) -> None:
@@ -69,8 +69,7 @@ class Tally(Struct):
         while len(self.facets) > 2:
             del self.facets[min(self.facets)]
 
-    def _note_author(self, mention: ScoredMention, at: float, *, negative: bool) -> None:
-        author = fingerprint(mention.author_id or mention.id) >> 32
+    def _note_author(self, author: int, at: float, *, negative: bool) -> None:
         seen = self.authors.pop(author, [0.0, 0.0])
         self.authors[author] = [max(seen[0], at), max(seen[1], at) if negative else seen[1]]
         if len(self.authors) > AUTHORS:

@@ -1,0 +1,175 @@
+"""What Kafka knows of a running system: its brokers, topics and workers, and how far each partition is handled.
+
+Asked for as a stranger: nothing is created, no group is joined, nothing is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
+
+from agents.cli.errors import CommandError
+from agents.cli.read import connected
+from streams.broker import wanted_topics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from aiokafka.structs import ConsumerRecord
+
+    from streams.settings import Settings
+
+PEEK_BYTES = 64 * 1024
+PATIENCE_S = 10.0
+COORDINATOR_S = 5.0
+
+
+class Broker(NamedTuple):
+    """One broker."""
+
+    id: int
+    host: str
+    port: int
+    controller: bool
+
+
+class Worker(NamedTuple):
+    """One member of the group, and the partitions that it was given."""
+
+    id: str
+    client: str
+    host: str
+    owns: frozenset[TopicPartition]
+
+
+class Group(NamedTuple):
+    """The workers' consumer group, and what it has committed."""
+
+    name: str
+    state: str
+    workers: list[Worker]
+    committed: dict[TopicPartition, int]
+
+
+class Extent(NamedTuple):
+    """A partition's log: its first offset, and where the next record will stand."""
+
+    begin: int
+    end: int
+
+
+class Cluster(NamedTuple):
+    """What was found; of topics only those that are there."""
+
+    brokers: list[Broker]
+    partitions: dict[str, int]
+    extents: dict[TopicPartition, Extent]
+    group: Group
+
+
+async def look(settings: Settings) -> Cluster:
+    """Ask Kafka.
+
+    Raises:
+        CommandError: no broker answers.
+        KafkaError: it does not know, because a partition has no leader.
+    """
+    wanted = wanted_topics(settings)
+    async with _admin(settings) as admin:
+        described = await admin.describe_cluster()
+        brokers = [
+            Broker(one["node_id"], one["host"], one["port"], one["node_id"] == described["controller_id"])
+            for one in described["brokers"]
+        ]
+        there = sorted(wanted.keys() & set(await admin.list_topics()))  # asking for one that is missing may create it
+        topics = await admin.describe_topics(there) if there else []
+        partitions = {one["topic"]: len(one["partitions"]) for one in topics}
+        group = await _group(admin, settings.topic_prefix + settings.app_id)
+    return Cluster(brokers, partitions, await _extents(settings, partitions), group)
+
+
+async def peek(settings: Settings, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, ConsumerRecord]:
+    """Read, of each partition, the first record at an offset or after it; none where there is none within `PATIENCE_S`."""
+    found: dict[TopicPartition, ConsumerRecord] = {}
+    if not wanted:
+        return found
+    async with _consumer(settings) as consumer:
+        consumer.assign(list(wanted))
+        for tp, offset in wanted.items():
+            consumer.seek(tp, offset)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while left := [tp for tp in wanted if tp not in found]:
+                    for tp, records in (await consumer.getmany(*left, timeout_ms=1000)).items():
+                        found.setdefault(tp, records[0])
+        except TimeoutError:
+            pass  # the rest of a compacted topic may hold nothing any more
+    return found
+
+
+async def _extents(settings: Settings, partitions: Mapping[str, int]) -> dict[TopicPartition, Extent]:
+    places = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
+    if not places:
+        return {}
+    async with _consumer(settings) as consumer:
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    return {tp: Extent(begins[tp], ends[tp]) for tp in places}
+
+
+async def _group(admin: AIOKafkaAdminClient, name: str) -> Group:
+    give_up_at = monotonic() + COORDINATOR_S
+    while True:
+        try:
+            (answer,) = await admin.describe_consumer_groups([name])
+            committed = await admin.list_consumer_group_offsets(name)
+            break
+        except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
+            if monotonic() > give_up_at:
+                return Group(name, "Dead", [], {})  # nobody looks after it
+            await asyncio.sleep(0.2)  # the broker is just making its topic of groups, or moving it
+    (group,) = answer.to_object()["groups"]
+    workers = [
+        Worker(one["member_id"], one["client_id"], one["client_host"].lstrip("/"), _owned(one["member_assignment"]))
+        for one in group["members"]
+    ]
+    offsets = {TopicPartition(*tp): one.offset for tp, one in committed.items() if one.offset >= 0}
+    return Group(name, group["state"], sorted(workers), offsets)
+
+
+def _owned(assignment: bytes) -> frozenset[TopicPartition]:
+    """While the group shares its partitions out, nobody owns any."""
+    if not assignment:
+        return frozenset()
+    return frozenset(ConsumerProtocolMemberAssignment.decode(assignment).partitions())
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, client_id=f"{settings.app_id}-cli")
+    try:
+        try:
+            await admin.start()
+        except (KafkaError, OSError) as error:
+            raise CommandError(f"no Kafka broker answers at {settings.kafka_bootstrap}: {error}") from error
+        yield admin
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=f"{settings.app_id}-cli",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=PEEK_BYTES,
+    )
+    async with connected(consumer, settings):
+        yield consumer
