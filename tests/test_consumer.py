@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from types import SimpleNamespace
 
+import pytest
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.consumer import Bundle, BundleConsumer
+from streams.logs import Handled, LogReplacedError
 
 RAW, ALERTS = TP("mentions.raw", 0), TP("alerts", 0)
 
@@ -19,12 +21,12 @@ def consumer(position: int = 0, tp: TP = RAW) -> BundleConsumer:
     one.app = SimpleNamespace(consumer_generation_id=1, compacted_topics={"alerts"})
     one.positions = {tp: position}
     one.log = logging.getLogger("test")
-    one._rewind, one._read_twice = set(), set()
+    one._rewind, one._read_twice, one._to_compare = set(), set(), {}
     return one
 
 
 def bundle(*offsets: int, after: int | None = None, generation: int = 1, tp: TP = RAW) -> Bundle:
-    records = [SimpleNamespace(offset=offset) for offset in offsets]
+    records = [SimpleNamespace(offset=offset, timestamp=1000) for offset in offsets]
     return Bundle(tp, records, generation, offsets[0] if after is None else after)
 
 
@@ -72,6 +74,23 @@ def test_a_bundle_from_before_a_rebalance_is_ignored():
 
 def test_a_bundle_of_a_partition_that_is_no_longer_ours_is_ignored():
     assert accepted(consumer(0), bundle(0, 1, tp=TP("mentions.raw", 3))) == []
+
+
+def test_a_log_that_starts_over_where_it_was_to_go_on_is_refused():
+    """The fetcher was told that its offset is out of range, and began at the start of whatever is there."""
+    with pytest.raises(LogReplacedError, match="starts over at 0 in partition 0, where 7 came next"):
+        consumer(7).accept(bundle(0, 1, after=7))
+
+
+def test_the_record_that_was_handled_last_is_read_once_more_and_compared():
+    one = consumer(7)
+    one._to_compare[RAW] = Handled(6, 1000)
+
+    assert accepted(one, bundle(6, 7, 8)) == [7, 8]
+
+    one._to_compare[RAW] = Handled(6, 999)
+    with pytest.raises(LogReplacedError):
+        one.accept(bundle(6, 7, 8))
 
 
 @given(st.integers(1, 30), st.randoms(use_true_random=False))

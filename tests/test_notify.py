@@ -108,7 +108,7 @@ async def test_what_failed_is_tried_again_later_under_the_same_key():
     assert (waiting.state, waiting.reason) == ("pending", "retrying")
     assert waiting.next_at > datetime.now(UTC)
     assert one.rows["a1/log"].state == "delivered"
-    assert [key for _, key in sink.heard] == ["a1.1.log", "a1.1.log"]
+    assert [key for _, key in sink.heard] == ["a1.warning.log", "a1.warning.log"]
 
 
 async def test_what_was_told_meanwhile_is_not_told_again():

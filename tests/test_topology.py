@@ -8,7 +8,7 @@ from agents.main import build
 from streams.broker import BrokerError, check_topics, create_topics, wanted_topics
 from streams.settings import Settings, load_settings
 from streams.tables import STATE
-from streams.topics import RAW, TOPOLOGY
+from streams.topics import CLOSED_AFTER_MS, RAW, TOPOLOGY
 
 RULES = "ruleset: r\nbrands:\n  - {id: acme, role: own, match: acme}\n"
 
@@ -21,7 +21,7 @@ def settings(tmp_path) -> Settings:
 
 
 def test_every_agent_reads_what_the_topology_says(settings):
-    reading = {(ledger.agent, ledger._topic) for ledger in build(settings).ledgers}
+    reading = {(ledger.agent, ledger.topic) for ledger in build(settings).ledgers}
 
     assert reading == {
         (agent, topic.name) for topic in TOPOLOGY for agent in topic.read_by if agent not in ("people", "subscribers")
@@ -38,6 +38,13 @@ def test_every_table_follows_the_topic_that_its_owner_reads_with_as_many_partiti
 
 def test_topics_that_are_read_to_count_are_never_compacted():
     assert not any(topic.compacted for topic in TOPOLOGY if {"intake", "detect", "alerts"} & set(topic.read_by))
+
+
+def test_whatever_is_replaced_or_has_expired_is_gone_within_a_day(settings):
+    for name, (_, config) in wanted_topics(settings).items():
+        assert config["segment.ms"] == str(CLOSED_AFTER_MS), name
+        if "compact" in config["cleanup.policy"]:
+            assert config["max.compaction.lag.ms"] == str(CLOSED_AFTER_MS), name
 
 
 def test_a_dead_letter_fits_whatever_raw_may_hold():

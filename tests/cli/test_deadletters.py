@@ -100,6 +100,15 @@ def test_a_replay_sends_the_original_bytes_back_where_they_came_from_and_counts_
     assert in_raw(terminal) == [(0, b"x:0", NOT_JSON, "1"), (1, b"x:0", NOT_UTF8, "1"), (1, b"x:1", b"{}", "1")]
 
 
+def test_a_letter_that_was_taken_away_is_neither_shown_nor_sent_back(terminal: Terminal) -> None:
+    gone, stays = reject(terminal, 0, NOT_JSON, NOT_UTF8)
+    terminal.write([gone._replace(value=None, headers=())])
+    (shown,) = listed(terminal.run("dead-letters", "list", "--json"))
+    assert shown["reason"] == "not_utf8"
+    terminal.run("dead-letters", "replay", "--yes")
+    assert [value for _, _, value, _ in in_raw(terminal)] == [stays.value]
+
+
 def test_a_letter_that_has_been_tried_is_counted_on(terminal: Terminal) -> None:
     (out,) = reject(terminal, 0, NOT_JSON)
     again = (("dlq.original-offset", b"7"), ("dlq.attempts", b"4"))

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from click.testing import CliRunner
 
 from agents.cli import main
 from streams.broker import wanted_topics
+from streams.core.intake import BOOKS_KEY, Books
+from streams.ledger import LOG_KEY, Known, read_known
+from streams.outbox import Out
 from streams.settings import load_settings
-from streams.tables import STATE
-from streams.topics import TOPOLOGY
+from streams.tables import SEEN, STATE
+from streams.topics import RAW, TOPOLOGY
+from tests.faults.harness import Eyes, comes_true
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Terminal
@@ -46,3 +53,88 @@ def test_topics_with_other_partition_counts_are_refused_one_line_each(terminal: 
     result = CliRunner(env=env).invoke(main, ["topics", "create"])
     assert result.exit_code == 1
     assert f"topic {terminal.settings.topic_prefix}mentions.raw has 2 partitions, the settings say 7" in result.stderr
+
+
+# -- a new epoch -------------------------------------------------------------------------------------
+
+
+def handled(terminal: Terminal, partition: int, known: Known) -> None:
+    """Leave rows behind, as a worker does that has handled more of the log than there is."""
+    seen = SEEN.full_name(terminal.settings)
+    books = Books(offset=known.offset, scored={"acme": 3})
+    terminal.write(
+        Out(seen, partition, key, msgspec.msgpack.encode(row)) for key, row in ((BOOKS_KEY, books), (LOG_KEY, known))
+    )
+
+
+async def as_it_stands(terminal: Terminal) -> tuple[dict[int, Books], dict[int, Known], dict[int, int]]:
+    """Books and log rows by partition, and what is committed."""
+    async with Eyes(terminal.settings.kafka_bootstrap) as eyes:
+        rows = await eyes.latest(SEEN.full_name(terminal.settings))
+        committed = await eyes.committed(terminal.settings.topic_prefix + terminal.settings.app_id)
+    return (
+        {at: msgspec.msgpack.decode(row, type=Books) for (at, key), row in rows.items() if key == BOOKS_KEY},
+        {at: read_known(row) for (at, key), row in rows.items() if key == LOG_KEY},
+        {tp.partition: offset for tp, offset in committed.items()},
+    )
+
+
+def test_a_new_epoch_begins_for_each_partition_whose_log_was_replaced_and_only_once(terminal: Terminal) -> None:
+    raw = RAW.full_name(terminal.settings)
+    handled(terminal, 1, Known(41, 1000, {"scored/0": 7}))
+
+    first, second = terminal.run("topics", "new-epoch", "--yes"), terminal.run("topics", "new-epoch", "--yes")
+
+    assert (first.exit_code, first.stdout) == (0, f"{raw}-1: epoch 1 begins at offset 0\n")
+    assert (second.exit_code, second.stdout) == (0, "")
+    assert "is the log that was read: nothing was changed" in second.stderr
+    books, known, committed = asyncio.run(as_it_stands(terminal))
+    assert books == {1: Books(epoch=1, offset=-1, scored={"acme": 3}, before=42)}
+    assert known == {1: Known(told={"scored/0": 7})}
+    assert committed == {1: 0}
+
+
+def test_another_record_in_the_place_of_the_last_one_is_a_new_log_and_the_same_one_is_not(terminal: Terminal) -> None:
+    raw = RAW.full_name(terminal.settings)
+    terminal.write([Out(raw, partition, b"x:1", b"{}") for partition in (0, 1)])
+
+    async def appended_ms() -> int:
+        async with Eyes(terminal.settings.kafka_bootstrap) as eyes:
+            return next(record.timestamp for record in await eyes.read(raw) if record.partition == 0)
+
+    handled(terminal, 0, Known(0, asyncio.run(appended_ms())))
+    handled(terminal, 1, Known(0, 1000))
+
+    assert terminal.run("topics", "new-epoch", "--yes").stdout == f"{raw}-1: epoch 1 begins at offset 0\n"
+
+
+def test_no_epoch_begins_while_a_worker_runs(terminal: Terminal) -> None:
+    handled(terminal, 0, Known(41, 1000))
+    settings = terminal.settings
+
+    async def with_a_worker():
+        raw, group = RAW.full_name(settings), settings.topic_prefix + settings.app_id
+        worker = AIOKafkaConsumer(raw, bootstrap_servers=settings.kafka_bootstrap, group_id=group)
+
+        async def is_in() -> bool:
+            return TopicPartition(raw, 0) in worker.assignment()
+
+        await worker.start()
+        try:
+            assert await comes_true(is_in, within_s=30)
+            return await asyncio.to_thread(terminal.run, "topics", "new-epoch", "--yes")
+        finally:
+            await worker.stop()
+
+    result = asyncio.run(with_a_worker())
+
+    assert result.exit_code == 1
+    assert "still run (1): stop them all first" in result.stderr
+    assert asyncio.run(as_it_stands(terminal))[0][0].epoch == 0
+
+
+def test_a_new_epoch_is_asked_for_twice(terminal: Terminal) -> None:
+    handled(terminal, 0, Known(41, 1000))
+
+    assert terminal.run("topics", "new-epoch", answer="n\n").exit_code == 1
+    assert asyncio.run(as_it_stands(terminal))[0][0].epoch == 0

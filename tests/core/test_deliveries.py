@@ -89,7 +89,7 @@ def test_an_update_is_told_only_if_it_got_worse(told):
 
     row = hears(told, an_alert(3, "updated", severity="critical"))
 
-    assert (row.state, to_send(row).change, key_of(to_send(row), "slack")) == ("pending", "updated", "a1.3.slack")
+    assert (row.state, to_send(row).change, key_of(to_send(row), "slack")) == ("pending", "updated", "a1.critical.slack")
 
 
 def test_a_resolve_is_told_to_whoever_knows_that_it_fires(told):
@@ -169,6 +169,15 @@ def test_a_newer_step_takes_the_place_of_one_not_told_and_keeps_its_backoff():
     assert (newer.attempt, newer.next_at) == (row.attempt, row.next_at)
     assert (to_send(newer).step, to_send(newer).severity) == (2, "critical")
     assert to_send(newer).change == "fired", "it never heard of it"
+
+
+def test_a_page_has_the_same_key_from_whichever_step_it_is_made():
+    row = answers(hears(None, an_alert()), Retry("timeout", maybe_heard=True))
+    newer = hears(row, an_alert(2, "updated"))
+
+    assert to_send(newer).step == 2
+    assert key_of(to_send(newer), "slack") == key_of(to_send(row), "slack") == "a1.warning.slack"
+    assert key_of(to_send(hears(newer, an_alert(3, "resolved"))), "slack") == "a1.resolved.slack"
 
 
 def test_words_deleted_while_a_delivery_waits_are_not_sent():

@@ -135,6 +135,11 @@ class Eyes:
         await self._consumer.stop()
         await self._admin.close()
 
+    @property
+    def admin(self) -> AIOKafkaAdminClient:
+        """Changes what stands on the broker, as people do."""
+        return self._admin
+
     async def create(self, *topics: str, partitions: int) -> None:
         """Create plain topics."""
         await self._admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics])
@@ -192,9 +197,14 @@ class Flow:
         *,
         rules: str = oracle.RULES,
         workers_connect_to: str | None = None,
+        supervised: bool = False,
         **settings: object,
     ) -> None:
-        """`workers_connect_to`: a broker address for workers alone, where something stands between them and the broker."""
+        """`workers_connect_to`: a broker address for workers alone, where something stands between them and the broker.
+
+        `supervised`: a worker may end by itself, because somebody calls `revive`.
+        """
+        self.supervised = supervised
         self._folder = folder
         self._rules = folder / "rules.yaml"
         self._rules.write_text(rules)
@@ -207,6 +217,7 @@ class Flow:
         self._clients = AsyncExitStack()
         self._producer = make_producer(self.settings)
         self.published: list[Published] = []
+        self.epoch = 0
         self.eyes = Eyes(kafka.bootstrap)
 
     async def __aenter__(self) -> Self:
@@ -225,6 +236,11 @@ class Flow:
                 print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-30:], sep="\n")
         await self._clients.aclose()
 
+    @property
+    def group(self) -> str:
+        """The workers' consumer group."""
+        return self._group
+
     # -- workers ---------------------------------------------------------------------------------
 
     @property
@@ -232,15 +248,18 @@ class Flow:
         """Those that ought to run."""
         return list(self._processes)
 
-    def start_worker(self, home: str, *, module: str = "agents.cli", **settings: object) -> Process:
+    def start_worker(
+        self, home: str, *, module: str = "agents.cli", connect_to: str | None = None, **settings: object
+    ) -> Process:
         """Start one; `home` names its data folder, which it finds again when it is started anew.
 
-        `settings` are this worker's own; `module` runs instead of the command line, with the same arguments.
+        `settings` are this worker's own; `module` runs instead of the command line, with the same arguments;
+        `connect_to` is a broker address for this one alone.
         """
         self._started += 1
         given = {**self._given, **settings}
         environment = {f"GROUNDSWELL_{name.upper()}": _said(value) for name, value in given.items()}
-        command = [module, "--kafka", self._workers_connect_to, "worker"]
+        command = [module, "--kafka", connect_to or self._workers_connect_to, "worker"]
         command += ["--rules", str(self._rules), "--data-dir", str(self._folder / home)]
         worker = Process(home, self._started, command, environment, self._folder)
         self._processes.append(worker)
@@ -260,11 +279,19 @@ class Flow:
         self._processes.remove(worker)
         await worker.stop()
 
+    def revive(self) -> list[Process]:
+        """Start again whoever has ended by itself, as a supervisor does it; return those that had."""
+        dead = [worker for worker in self._processes if worker.exit_code is not None]
+        for worker in dead:
+            self.given_up(worker)
+            self.start_worker(worker.home)
+        return dead
+
     def _check_alive(self) -> None:
         dead = [
             f"{worker.name} ended with {worker.exit_code}" for worker in self._processes if worker.exit_code is not None
         ]
-        assert not dead
+        assert self.supervised or not dead
 
     async def shared(self, among: int | None = None, within_s: float = 60) -> None:
         """Return once the partitions are shared out among all workers, or `among` so many."""
@@ -288,7 +315,7 @@ class Flow:
             sent.append((said, await self._producer.send(RAW.full_name(self.settings), key=said.key, value=said.value)))
         for said, acknowledged in sent:
             where = await acknowledged
-            self.published.append(Published(said, where.partition, where.offset))
+            self.published.append(Published(said, where.partition, where.offset, self.epoch))
 
     async def send(self, key: bytes, value: bytes | None) -> RecordMetadata:
         """Publish one record, whatever it is, and say where it stands."""
@@ -321,17 +348,20 @@ class Flow:
 
             await until(f"all of {name} is committed", all_is_committed, give_up_at - monotonic())
 
-    async def verdict(self) -> Verdict:
-        """Compare what stands on the broker with what was published."""
+    async def standing(self) -> Standing:
+        """Everything that stands on the broker."""
         settings, eyes = self.settings, self.eyes
-        standing = Standing(
+        return Standing(
             scored=await eyes.read(SCORED.full_name(settings)),
             dead_letters=await eyes.read(DEAD_LETTERS.full_name(settings)),
             seen=await eyes.latest(SEEN.full_name(settings)),
             brands=await eyes.latest(BRANDS.full_name(settings)),
             settings=settings,
         )
-        return oracle.judge(self.published, standing)
+
+    async def verdict(self) -> Verdict:
+        """Compare what stands on the broker with what was published."""
+        return oracle.judge(self.published, await self.standing())
 
 
 def _said(value: object) -> str:

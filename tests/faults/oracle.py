@@ -7,7 +7,7 @@ must tell to whom. `judge` compares that with what stands on the broker.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,6 +34,8 @@ RULES = "ruleset: faults\nbrands:\n" + "".join(
 MOODS = ("I love my {} phone", "My {} phone is terrible, I hate it", "Bought a {} phone", "{} again #{}")
 POISON = (b"", b"{", b"\xff\xfe\x00", b"null", b"[" * 20_000, b'{"id": "x:1"}', b'{"id": 7, "source": "x"}')
 SURELY_LATE = timedelta(hours=1)
+REPEATED = 20_000
+"""The latest so many may come again; workers must remember more."""
 LATE_AFTER = 500
 """Records said before a late one may come: by then every raw partition has heard of the present."""
 
@@ -57,34 +59,34 @@ class Story:
 
     def __init__(self, seed: int, now: datetime) -> None:
         self._rng = random.Random(seed)
-        self._now = now
+        self.now = now
         self._said = 0
         self._stands: dict[str, tuple[str, ...]] = {}
-        self._to_repeat: list[Said] = []
+        self._to_repeat = deque[Said](maxlen=REPEATED)
 
     def go_on(self, count: int) -> Iterator[Said]:
         """Say `count` records, a millisecond apart."""
         kinds = (self._mention, self._gossip, self._street, self._copy, self._edit, self._deletion, self._rubbish)
         for _ in range(count):
             self._said += 1
-            self._now += timedelta(milliseconds=1)
+            self.now += timedelta(milliseconds=1)
             (kind,) = self._rng.choices(kinds, weights=(60, 20, 5, 8, 3, 2, 1))
             yield kind() if self._stands and self._to_repeat else self._mention()
 
     def _mention(self) -> Said:
         brands = tuple(self._rng.sample(BRANDS, self._rng.choice((1, 1, 1, 2))))
         late = self._said > LATE_AFTER and self._rng.random() < 0.01
-        mention = self._new(" and ".join(brands), self._now - SURELY_LATE * late)
+        mention = self._new(" and ".join(brands), self.now - SURELY_LATE * late)
         self._stands[mention.id] = brands
         told = tuple((mention.id, brand, "") for brand in brands)
         return self._repeatable(Said(mention.id.encode(), encode(mention), "matched", brands, told, late))
 
     def _gossip(self) -> Said:
-        mention = self._new("nothing", self._now)
+        mention = self._new("nothing", self.now)
         return Said(mention.id.encode(), encode(mention), "unmatched")
 
     def _street(self) -> Said:
-        mention = self._new(f"{self._rng.choice(BRANDS)} street", self._now)
+        mention = self._new(f"{self._rng.choice(BRANDS)} street", self.now)
         return Said(mention.id.encode(), encode(mention), "excluded")
 
     def _copy(self) -> Said:
@@ -97,7 +99,7 @@ class Story:
         before, brands = self._stands[mention_id], tuple(self._rng.sample(BRANDS, self._rng.choice((0, 1, 1, 2))))
         revision = f"r{self._said}"
         mention = msgspec.structs.replace(
-            self._new(" and ".join(brands) or "nothing", self._now), id=mention_id, op="update", revision=revision
+            self._new(" and ".join(brands) or "nothing", self.now), id=mention_id, op="update", revision=revision
         )
         left = tuple((mention_id, brand, "no_longer_matched") for brand in before if brand not in brands)
         told = tuple((mention_id, brand, revision) for brand in brands)
@@ -110,7 +112,7 @@ class Story:
 
     def _deletion(self) -> Said:
         mention_id = self._rng.choice(list(self._stands)[-1000:])
-        gone = Mention(id=mention_id, source="crowd", observed_at=self._now, op="delete")
+        gone = Mention(id=mention_id, source="crowd", observed_at=self.now, op="delete")
         told = tuple((mention_id, brand, "deleted") for brand in self._stands.pop(mention_id))
         return Said(mention_id.encode(), encode(gone), "control", tells=told)
 
@@ -127,11 +129,12 @@ class Story:
 
 
 class Published(NamedTuple):
-    """One record of the input, and where the broker put it."""
+    """One record of the input, and where the broker put it: `epoch` counts the raw topics that were there before this one."""
 
     said: Said
     partition: int
     offset: int
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ class Verdict:
     lost: int
     count_error: int
     wrong: list[str]
+    first_lost: Published | None = None
 
     def __str__(self) -> str:
         return (
@@ -167,7 +171,8 @@ def judge(published: Sequence[Published], standing: Standing) -> Verdict:
     """Compare what stands with what was published."""
     wanted = {told: one for one in published for told in one.said.tells}
     told = Counter(_tellings(standing.scored))
-    lost = [f"{what} of {one.partition}@{one.offset}" for what, one in wanted.items() if what not in told]
+    missing = [(what, one) for what, one in wanted.items() if what not in told]
+    lost = [f"{what} of {one.partition}@{one.offset}" for what, one in missing]
     invented = [what for what in told if what not in wanted]
     miscounts, error = _miscounts([one.said for one in published], standing)
     checks = {
@@ -178,7 +183,28 @@ def judge(published: Sequence[Published], standing: Standing) -> Verdict:
         "dead letters": _dead_letter_errors(published, standing.dead_letters),
     }
     wrong = [f"{name}: {len(found)}, such as {found[:3]}" for name, found in checks.items() if found]
-    return Verdict(len(published), told.total(), told.total() - len(told), len(lost), error, wrong)
+    first = min((one for _, one in missing), key=lambda one: one.offset, default=None)
+    return Verdict(len(published), told.total(), told.total() - len(told), len(lost), error, wrong, first)
+
+
+def path(one: Published, standing: Standing) -> Iterator[str]:
+    """How far one record came: raw log, intake's books, what was told of it, and what its brands' rows have applied."""
+    yield f"mentions.raw {one.partition}@{one.offset}: {one.said.key!r}, {one.said.what}, tells {list(one.said.tells)}"
+    row = standing.seen.get((one.partition, BOOKS_KEY))
+    books = msgspec.msgpack.decode(row, type=Books) if row else Books()
+    yield f"intake's books: partition {one.partition} is handled up to {books.offset}"
+    decode, found = msgspec.json.Decoder(ON_SCORED).decode, 0
+    for record in standing.scored:
+        told = decode(record.value)
+        if not isinstance(told, Mark) and (told.origin.partition, told.origin.offset) == (one.partition, one.offset):
+            found += 1
+            yield f"mentions.scored {record.partition}@{record.offset}: told to {told.brand}"
+    if not found:
+        yield "mentions.scored: nothing of it"
+    for (partition, key), content in standing.brands.items():
+        if key.decode() in one.said.brands:
+            mark = msgspec.msgpack.decode(content)[1].get(one.partition)
+            yield f"brands {partition}: the row of {key.decode()} has applied up to {mark} of this raw partition"
 
 
 def _tellings(scored: Iterable[ConsumerRecord]) -> Iterator[Told]:
@@ -223,21 +249,21 @@ def _misbookings(published: Sequence[Published], standing: Standing) -> list[str
         expected = Counter(one.said.what for one in here)
         if any(found[what] != expected[what] for what in CLASSES):
             wrong.append(f"partition {partition}: {dict(found)} instead of {dict(expected)}")
-        if books.offset != max(one.offset for one in here):
-            wrong.append(f"partition {partition}: handled up to {books.offset}")
+        if (books.epoch, books.offset) != max((one.epoch, one.offset) for one in here):
+            wrong.append(f"partition {partition}: handled up to {books.offset} of epoch {books.epoch}")
     return wrong
 
 
 def _dead_letter_errors(published: Sequence[Published], dead_letters: Sequence[ConsumerRecord]) -> list[str]:
     """Each poison is set aside, with its original bytes, and nothing else is."""
-    wanted = {(one.partition, one.offset): one.said for one in published if one.said.what == "dead"}
+    wanted = {(one.epoch, one.partition, one.offset): one.said for one in published if one.said.what == "dead"}
     wrong, found = [], set()
-    for letter in dead_letters:
+    for letter in (one for one in dead_letters if one.value is not None):
         headers = {name: value.decode() for name, value in letter.headers}
-        where = int(headers["dlq.original-partition"]), int(headers["dlq.original-offset"])
+        where = tuple(int(headers[f"dlq.original-{name}"]) for name in ("epoch", "partition", "offset"))
         found.add(where)
         said = wanted.get(where)
-        if said is None or (letter.key, letter.value) != (said.key, said.value):
+        if said is None or (dict(letter.headers)["dlq.original-key"], letter.value) != (said.key, said.value):
             wrong.append(f"{where} holds {letter.value!r:.60}, which is not what was said there")
     return wrong + [f"{where} is missing" for where in wanted.keys() - found]
 

@@ -1,6 +1,6 @@
 """A plain Faust app, as Faust's own guide teaches it: one agent, one table, one event at a time.
 
-`PLAIN_BROKER=host:port PLAIN_PREFIX=p. faust -A tests.faults.plainfaust worker`
+`PLAIN_BROKER=host:port PLAIN_PREFIX=p. PLAIN_GUARANTEE=at_least_once faust -A tests.faults.plainfaust worker`
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ ROWS = 20
 
 # The table rests in memory, which is Faust's default: after a restart its changelog is read anew.
 # With RocksDB and nothing to recover the fetcher is not running yet when sources are sought, and nothing is lost.
-app = faust.App(f"{PREFIX}app", broker=f"kafka://{os.environ['PLAIN_BROKER']}", topic_partitions=4)
+app = faust.App(
+    f"{PREFIX}app",
+    broker=f"kafka://{os.environ['PLAIN_BROKER']}",
+    processing_guarantee=os.environ["PLAIN_GUARANTEE"],
+    topic_partitions=4,
+)
 asked = app.topic(f"{PREFIX}asked", value_serializer="raw")
 answered = app.topic(f"{PREFIX}answered", value_serializer="raw")
 counts = app.Table("counts", default=int)

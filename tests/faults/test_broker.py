@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 import pytest
 
 from agents.cli.localkafka import LocalKafka
-from tests.faults.harness import Flow, new_story
+from streams.topics import RAW
+from tests.faults.harness import Flow, new_story, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.timeout(300)]
 
 MENTIONS = 6_000
 PER_SECOND = 300
+GO_ON_WITHIN_S = 30
 
 
 async def test_workers_go_on_by_themselves_once_the_broker_is_back_and_nothing_is_lost(prefix, tmp_path, say):
@@ -30,12 +33,19 @@ async def test_workers_go_on_by_themselves_once_the_broker_is_back_and_nothing_i
             broker.kill()
             await asyncio.to_thread(broker.start)
             await broker.wait_ready()
+            back_at, waiting = monotonic(), await flow.eyes.ends(RAW.full_name(flow.settings))
+
+            async def what_waited_is_handled() -> bool:
+                return await flow.eyes.behind(flow.settings.topic_prefix + flow.settings.app_id, waiting) == 0
+
+            await until("workers have gone on", what_waited_is_handled, GO_ON_WITHIN_S)
+            went_on_s = monotonic() - back_at
             await publishing
             await flow.settled(within_s=120)
             verdict = await flow.verdict()
             still_there = [worker.exit_code for worker in flow.workers]
     finally:
         broker.stop()
-    say(f"broker killed once: {verdict}")
+    say(f"broker killed once: {verdict}; workers went on {went_on_s:.1f} s after it was back")
     assert not verdict.wrong
     assert still_there == [None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -10,10 +11,17 @@ import pytest
 from streams.records import ON_SCORED, Mention, ScoredMention, encode
 from streams.topics import DEAD_LETTERS, RAW, SCORED
 from tests.core.test_parse import HEAD, POISON
+from tests.faults import inputs
 from tests.faults.harness import Flow
+from tests.faults.oracle import Said
 
 pytestmark = pytest.mark.timeout(180)
 MIB = 1024 * 1024
+PER_SECOND, SECONDS = 300, 10
+POISON_EVERY = 20
+"""One record in so many. A worker stops where most of what it hears is rejected."""
+NO_STALL_S = 1.0
+"""Nothing is told for so long although something waits."""
 
 
 def far_future() -> bytes:
@@ -40,7 +48,7 @@ async def test_poison_is_set_aside_once_with_its_bytes_and_reason_while_all_good
                 good.append(mention.id)
                 await flow.send(mention.id.encode(), encode(mention))
             where = await flow.send(b"x:1", value)
-            sent.append((where.partition, where.offset, value, reason))
+            sent.append((where.partition, where.offset, value or b"", reason))
         await flow.settled()
         dead = await flow.eyes.read(DEAD_LETTERS.full_name(flow.settings))
         scored = await flow.eyes.read(SCORED.full_name(flow.settings))
@@ -58,3 +66,54 @@ async def test_poison_is_set_aside_once_with_its_bytes_and_reason_while_all_good
     told = [msgspec.json.decode(record.value, type=ON_SCORED) for record in scored]
     assert sorted(one.id for one in told if isinstance(one, ScoredMention)) == sorted(good)
     assert received == len(good) + len(wanted)
+
+
+def under_load(about: str, kinds: list[bytes]) -> list[Said]:
+    """Good mentions at an even pace, and between them, in turn, these kinds of poison."""
+    began, story = datetime.now(UTC), []
+    for number in range(SECONDS * PER_SECOND):
+        at, mention_id = began + timedelta(seconds=number / PER_SECOND), f"{about}:{number}"
+        if kinds and number % POISON_EVERY == 0:
+            story.append(Said(b"x:1", kinds[number // POISON_EVERY % len(kinds)], "dead"))
+        else:
+            mention = Mention(id=mention_id, source="good", observed_at=at, text="acme")
+            tells = ((mention_id, "acme", ""),)
+            story.append(Said(mention_id.encode(), encode(mention), "matched", ("acme",), tells))
+    return story
+
+
+async def longest_stall_s(flow: Flow, about: str) -> float:
+    """For how long, at most, nothing of a partition was told although something of it waited."""
+    raw = await flow.eyes.read(RAW.full_name(flow.settings))
+    appended_ms = {(record.partition, record.offset): record.timestamp for record in raw}
+    told: dict[int, list[tuple[int, int]]] = {}
+    for record in await flow.eyes.read(SCORED.full_name(flow.settings)):
+        one = msgspec.json.decode(record.value, type=ON_SCORED)
+        if isinstance(one, ScoredMention) and one.id.startswith(about):
+            waits_since_ms = appended_ms[one.origin.partition, one.origin.offset]
+            told.setdefault(one.origin.partition, []).append((record.timestamp, waits_since_ms))
+    return max(
+        (told_ms - max(before_ms, waits_since_ms)) / 1000
+        for times in told.values()
+        for (before_ms, _), (told_ms, waits_since_ms) in pairwise(sorted(times))
+    )
+
+
+@pytest.mark.faults
+async def test_poison_under_load_costs_no_good_mention_restarts_nobody_and_stalls_nothing(kafka, prefix, tmp_path, say):
+    async with Flow(kafka, prefix, tmp_path) as flow:
+        worker = flow.start_worker("a")
+        await flow.publish(inputs.gossip(flow.settings.raw_partitions, datetime.now(UTC)))
+        await flow.settled()  # it is at work
+        await flow.publish(under_load("before", []), PER_SECOND)
+        await flow.publish(under_load("poisoned", [value for value, _ in poison() if value]), PER_SECOND)
+        await flow.settled()
+        verdict = await flow.verdict()
+        before_s, poisoned_s = [await longest_stall_s(flow, about) for about in ("before", "poisoned")]
+        assert worker.exit_code is None
+    say(
+        f"poison, one record in {POISON_EVERY}: {verdict}; longest stall {poisoned_s:.2f} s ({before_s:.2f} s before it)"
+    )
+    assert not verdict.wrong
+    assert "Traceback" not in worker.words
+    assert poisoned_s < NO_STALL_S

@@ -1,0 +1,194 @@
+"""Between the workers and the broker the network is slow, cut, or silent; or the broker itself is. Nobody restarts anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.cli.localkafka import _free_port
+from streams.topics import RAW
+from tests.faults.harness import Flow, new_story, until
+from tests.faults.proxy import KafkaBehindProxies
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from tests.faults.oracle import Story
+    from tests.faults.proxy import Proxy
+
+pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.timeout(300)]
+
+MENTIONS = 4_000
+PER_SECOND = 300
+DRAINS_WITHIN_S = 60
+FROZEN_S = 60
+STALLED = "groundswell_ingest_stalled_seconds"
+PATIENCE_S = 45
+"""Of the workers with what does not move: longer than they need to find a dead connection out, shorter than the broker is frozen."""
+METRICS_PORTS = (_free_port(), _free_port())
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBehindProxies]:
+    one = KafkaBehindProxies(tmp_path_factory.mktemp("kafka"), proxies=2)
+    one.start()
+    try:
+        asyncio.run(one.wait_ready())
+        yield one
+    finally:
+        one.stop()
+
+
+@pytest.fixture
+async def doors(broker: KafkaBehindProxies) -> AsyncIterator[tuple[Proxy, Proxy]]:
+    first, second = broker.proxies
+    async with first, second:
+        yield first, second
+
+
+@pytest.fixture
+async def flow(broker, doors, prefix, tmp_path) -> AsyncIterator[Flow]:
+    """Two workers, each with a way to the broker that is its own."""
+    async with Flow(broker, prefix, tmp_path, stall_timeout_s=PATIENCE_S, checkpoint_s=0.2) as one:
+        for home, door, port in zip("ab", doors, METRICS_PORTS, strict=True):
+            one.start_worker(home, connect_to=door.address, metrics_port=port)
+        await one.shared()
+        yield one
+
+
+async def endured(
+    flow: Flow, fault: Callable[[], Awaitable[None]], story: Story | None = None, *, published_before: bool = False
+) -> str:
+    """A fault comes and goes under load: nothing may be lost or counted twice, no worker end. Say how long it was felt."""
+    said = list((story or new_story(6)).go_on(MENTIONS))
+    publishing = asyncio.create_task(flow.publish(said, float("inf") if published_before else PER_SECOND))
+    if published_before:
+        await publishing
+    else:
+        await flow.told(at_least=sum(len(one.tells) for one in said) / 5)
+    await fault()
+    over_at, waiting = monotonic(), await flow.eyes.ends(RAW.full_name(flow.settings))
+
+    async def what_waited_is_handled() -> bool:
+        return await flow.eyes.behind(flow.settings.topic_prefix + flow.settings.app_id, waiting) == 0
+
+    await until("what waited is handled", what_waited_is_handled, DRAINS_WITHIN_S)
+    drained_s = monotonic() - over_at
+    await publishing
+    await flow.settled()
+    verdict = await flow.verdict()
+    assert not verdict.wrong
+    assert [worker.exit_code for worker in flow.workers] == [None, None]
+    return f"{verdict}; what waited was handled {drained_s:.1f} s after"
+
+
+@pytest.mark.long
+async def test_a_slow_network_costs_only_time(flow, doors, say):
+    async def slow_down() -> None:
+        for door in doors:
+            door.latency_s = 0.1
+
+    say(f"100 ms each way: {await endured(flow, slow_down)}")
+
+
+@pytest.mark.long
+async def test_workers_rejoin_by_themselves_after_the_network_was_cut(flow, doors, say):
+    async def cut() -> None:
+        for door in doors:
+            door.cut()
+        await flow.shared(among=0)
+        for door in doors:
+            await door.heal()
+
+    say(f"cut past the session: {await endured(flow, cut)}")
+
+
+@pytest.mark.long
+async def test_workers_rejoin_by_themselves_after_connections_fell_silent_for_good(flow, doors, say):
+    async def swallow() -> None:
+        for door in doors:
+            door.swallow()
+        await flow.shared(among=0)
+        for door in doors:
+            await door.heal()
+
+    say(f"half-open past the session: {await endured(flow, swallow)}")
+
+
+async def test_what_a_worker_said_before_it_was_replaced_changes_nothing_when_it_arrives_late(flow, doors, say):
+    async def all_is_published() -> bool:
+        return len(flow.published) == MENTIONS
+
+    async def hold_one_up() -> None:
+        doors[0].latency_s = 0.25  # so that rows are on their way at any moment
+        await flow.told(at_least=MENTIONS / 3)
+        doors[0].hold()
+        await flow.shared(among=1)
+        await until("all is published", all_is_published, within_s=60)
+        await flow.settled()  # so that nothing is written any more that would cover up what comes late
+        await doors[0].heal()
+        await flow.shared()
+
+    say(f"one of two held up past its session: {await endured(flow, hold_one_up)}")
+
+
+@pytest.mark.long
+async def test_workers_wait_for_a_frozen_broker_and_say_for_how_long_nothing_has_come_in(flow, broker, say):
+    noticed_s = 0.0
+
+    async def freeze() -> None:
+        nonlocal noticed_s
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            frozen_at = monotonic()
+            await until("each worker says that nothing comes in", lambda: all_stalled(more_than_s=0), within_s=60)
+            noticed_s = monotonic() - frozen_at
+            await until("... and for how long", lambda: all_stalled(more_than_s=FROZEN_S), within_s=FROZEN_S + 15)
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+
+    story = new_story(6)
+    await flow.publish(story.go_on(100))
+    await flow.settled()  # both have recovered their tables
+    says = await endured(flow, freeze, story, published_before=True)  # our producer would not wait for so long
+    await until("each worker says that all is well", none_stalled, within_s=20)
+    say(f"broker frozen for {FROZEN_S} s, noticed after {noticed_s:.1f} s: {says}")
+
+
+@pytest.mark.long
+async def test_a_recovery_during_which_the_broker_freezes_begins_again(flow, broker, say):
+    async def freeze() -> None:
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            longer_than_one_step_s = flow.settings.request_timeout_s + 5
+            await until("time passes", lambda: all_stalled(longer_than_one_step_s), within_s=2 * longer_than_one_step_s)
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+
+    say(f"broker frozen while tables were recovered: {await endured(flow, freeze, published_before=True)}")
+
+
+async def all_stalled(more_than_s: float) -> bool:
+    return min(await stalled_s()) > more_than_s
+
+
+async def none_stalled() -> bool:
+    return await stalled_s() == [0, 0]
+
+
+async def stalled_s() -> list[float]:
+    """What each worker says to Prometheus."""
+    found = []
+    async with aiohttp.ClientSession() as session:
+        for port in METRICS_PORTS:
+            async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                families = text_string_to_metric_families(await answer.text())
+            found += [one.value for family in families for one in family.samples if one.name == STALLED]
+    return found
