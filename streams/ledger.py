@@ -97,11 +97,12 @@ def read_known(row: bytes | None) -> Known:
 class _Page(Generic[D]):
     """One assigned partition: its desk, how far it has got, and what that rests on."""
 
-    __slots__ = ("desk", "generation", "handled", "position", "told", "tp")
+    __slots__ = ("desk", "generation", "handled", "position", "told", "tp", "written_at")
 
     def __init__(self, tp: TP, desk: D, generation: int, position: int, known: Known) -> None:
         self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
         self.handled, self.told = known.handled, known.told
+        self.written_at = float("-inf")
 
     def number(self, outs: Iterable[Out]) -> Iterator[Out]:
         """Give each record its number; one that is not counted carries that of the record before it."""
@@ -168,7 +169,7 @@ class Ledger(Service, Generic[D]):
         try:
             records = self._consumer.accept(bundle)
         except LogReplacedError:
-            await self._write_down_all()  # what was told of the old log cannot be read again
+            await self._write_down_all(at_any_rate=False)  # what was told of the old log cannot be read again
             raise
         if not records:
             return
@@ -204,25 +205,28 @@ class Ledger(Service, Generic[D]):
         self._consumer.start_over(page.tp)
         return False
 
-    async def _write_down(self, page: _Page[D]) -> None:
-        position = page.position
-        if rows := page.desk.changed_rows():
+    async def _write_down(self, page: _Page[D], *, at_any_rate: bool) -> None:
+        position, now = page.position, monotonic()
+        rows = page.desk.changed_rows()
+        # What a worker that was cut off had on its way is noticed by the next write, so there is one now and then.
+        if rows or at_any_rate or now - page.written_at >= self._settings.session_timeout_s:
             if not self._still_ours(page):
                 return
             log = msgspec.msgpack.encode(Known(*page.handled, page.told))
             await self._table.write(self._app.outbox, page.tp.partition, [*rows, (LOG_KEY, log)])
+            page.written_at = now
             metrics.ROWS_WRITTEN.labels(self.agent).inc(len(rows))
         if self._still_ours(page):
             self._consumer.released[page.tp] = position
 
-    async def checkpoint(self) -> None:
-        """Write every changed row, then release the offsets that they cover."""
+    async def checkpoint(self, *, at_any_rate: bool = False) -> None:
+        """Write every changed row, then release the offsets that they cover. `at_any_rate`: write where none has changed, too."""
         async with self._lock:
-            await self._write_down_all()
+            await self._write_down_all(at_any_rate=at_any_rate)
 
-    async def _write_down_all(self) -> None:
+    async def _write_down_all(self, *, at_any_rate: bool) -> None:
         for page in list(self._pages.values()):
-            await self._write_down(page)
+            await self._write_down(page, at_any_rate=at_any_rate)
 
     def forget(self) -> None:
         """Partitions have changed hands: what is in memory belongs to the assignment that is over."""
@@ -264,8 +268,8 @@ class Ledger(Service, Generic[D]):
     async def _tick(self) -> None:
         async with self._lock:
             for tp in self._consumer.ready_partitions(self.topic):
-                if tp not in self._consumer.positions:
-                    return  # handed over while we were telling another's
+                if not self._consumer.owns(tp, self._app.consumer_generation_id):
+                    return  # handed over while we were telling another's; or nobody has answered for long
                 page = self._page(tp, self._app.consumer_generation_id)
                 if self._consumer.caught_up(tp):
                     await self._deliver(page, page.desk.idle(monotonic()))

@@ -44,6 +44,7 @@ class World:
     def __init__(self):
         self.log: list[str] = []
         self.numbers: list[int] = []
+        self.writes = 0
         self.rows: dict[bytes, bytes] = {}
         self.refuse: set[str] = set()
         self.gave_up = None
@@ -77,6 +78,7 @@ class World:
         if "rows" in self.refuse:
             raise KafkaTimeoutError
         self.rows |= dict(rows)
+        self.writes += 1
         self.log += [f"row {value.decode()}" for key, value in rows if key != LOG_KEY]
 
     def start_over(self, tp):
@@ -259,6 +261,22 @@ async def test_where_the_log_was_replaced_what_was_told_of_the_old_one_is_writte
 
     assert isinstance(world.gave_up, LogReplacedError)
     assert world.log == ["out a", "out b", "row 2"]
+
+
+async def test_a_partition_that_rests_is_written_now_and_then_and_before_it_is_handed_over(world):
+    """Or nobody would notice what a worker that was cut off has written in between, and the next owner would take it."""
+    await world.read(bundle("a"))
+    await world.ledger.checkpoint()
+    await world.ledger.checkpoint()
+    assert world.writes == 1
+
+    await world.ledger.checkpoint(at_any_rate=True)
+    assert world.writes == 2
+
+    (page,) = world.ledger._pages.values()
+    page.written_at -= Settings().session_timeout_s
+    await world.ledger.checkpoint()
+    assert world.writes == 3
 
 
 async def test_records_are_numbered_on_from_the_last_checkpoint_and_marks_are_not_counted(world):

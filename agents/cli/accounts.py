@@ -109,8 +109,9 @@ def say_accounts(tables: Tables) -> str:
     lines = ["received = " + " + ".join(CLASSES)]
     for source, counts in tables.by_source().items():
         lines.append(f"  {source}: {counts.total():,} = " + " + ".join(f"{counts[name]:,}" for name in CLASSES))
-    for brand, told in sorted(tables.scored().items()):
+    for brand, booked in sorted(tables.scored().items()):
         row = tables.brands.get(brand, BrandRow({}, Counted()))
+        told = max(booked, row.total)  # rows are read after the books, and may be ahead of them
         waiting = f" + {told - row.total:,} under way" if told > row.total else ""
         lines.append(
             f"  {brand}: {told:,} scored = {row.counted.applied:,} applied + {row.counted.late:,} late{waiting}"

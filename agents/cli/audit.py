@@ -121,7 +121,9 @@ def _show(found: Findings, span: Span | None, seconds: float) -> None:
         for source, counts in found.by_source().items()
     ]
     out.print(table("By source", ("source", "records", *COLUMNS), sources))
-    brands = [(one_line(one.brand, 30), *one[1:]) for one in found.brands]
+    brands = [
+        (one_line(one.brand, 30), *("-" if figure is None else figure for figure in one[1:])) for one in found.brands
+    ]
     out.print(table("Brands", ("brand", "scored", "applied", "late", "under way"), brands))
     if span is not None:
         out.print(

@@ -26,13 +26,13 @@ NOWHERE: Final = (0, -1)
 
 
 class BrandAccounts(NamedTuple):
-    """One brand: mentions told of all that intake has written down, and what became of them."""
+    """One brand: scored = applied + late + under way. Of a span of time, only how many were told."""
 
     brand: str
     scored: int
-    applied: int
-    late: int
-    under_way: int
+    applied: int | None = None
+    late: int | None = None
+    under_way: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,11 @@ def judge(
         totals += (Problem.total(text) for walk in walks.values() for text in _misbooked(walk))
         for brand, one in brands.items():
             totals += (Problem.total(text) for text in _miscounted(brand, one, tables, walks))
+    booked = tables.scored()
     shown = [
-        BrandAccounts(brand, one.told.total(), one.row.counted.applied, one.row.counted.late, one.under_way)
+        BrandAccounts(brand, booked[brand] + one.early, one.row.counted.applied, one.row.counted.late, one.under_way)
+        if cumulative
+        else BrandAccounts(brand, one.told.total())
         for brand, one in brands.items()
     ]
     named = sorted(records, key=lambda one: (one.at, one.partition, one.offset))[:NAMED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -77,6 +78,8 @@ async def test_the_accounts_add_up_while_workers_run_and_die_and_at_the_end_they
     with capsys.disabled():
         print(f"\n  {len(looks)} audits while it ran, of {seen} records; then: {verdict}")
     assert [look.stderr for look in looks if look.exit_code] == []
+    for brand in [brand for look in looks for brand in json.loads(look.stdout)["brands"]]:
+        assert brand["scored"] == brand["applied"] + brand["late"] + brand["under_way"]
     assert seen == sorted(seen)
 
     assert at_the_end.exit_code == 0, at_the_end.output
@@ -317,6 +320,7 @@ async def test_a_span_of_time_looks_at_its_own_records_only(standing, prefix):
     assert f"raw {lost.partition}/{lost.offset}, " in within.stderr
     assert "totals are left out" in within.stdout
     settings = standing.settings.model_copy(update={"topic_prefix": prefix})
+    assert re.search(r"^acme +\d+ +- +- +-", within.stdout, re.MULTILINE), within.stdout
     before = await asyncio.to_thread(run, settings, "--to", "2020-01-01T00:00Z", "--json")
     assert before.exit_code == 0, before.output
     assert json.loads(before.stdout)["records"] == 0

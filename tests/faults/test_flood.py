@@ -64,6 +64,7 @@ class Crowd:
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 5,
+                "log_level": 0,  # it has no close, and the broker goes first
                 "queue.buffering.max.messages": 1_000_000,
             }
         )
@@ -162,22 +163,21 @@ async def test_a_flood_of_one_brand_leaves_the_others_quick_and_memory_bounded(k
         return p99_s([one for one in taken if since_s <= one.at_s < until_s and (one.partition == flooded) == same])
 
     say(f"{crowd.authors:,} authors; p99 of the other brands, seconds, quiet -> flooded:")
-    slower = {}
+    slower, slowest_s = {}, {}
     for name, taken in (("scored", said), ("counted", marks)):
         for same in (False, True):
             quiet, flood = (
                 between(taken, since_s, until_s, same=same)
                 for since_s, until_s in ((began_s, flood_s), (flood_s, over_s))
             )
-            slower[name, same] = flood / quiet
+            slower[name, same], slowest_s[name, same] = flood / quiet, flood
             say(f"  {name}, {'the same partition' if same else 'other partitions'}: {quiet:.3f} -> {flood:.3f}")
-            assert not same or flood <= SAME_PARTITION_P99_S
     growth = (end_bytes - half_bytes) / (crowd.authors - half_authors)
     say(
         f"  memory {half_bytes / 1e6:.0f} MB at half, {end_bytes / 1e6:.0f} MB at the end: {growth:.0f} bytes an author"
     )
     say(f"  the flooded brand's row {rows[FLOODED.encode()]:,} bytes, another's {rows[others[0].encode()]:,}")
-    assert slower["scored", False] <= TIMES_AS_SLOW
-    assert slower["counted", False] <= TIMES_AS_SLOW
+    assert max(slower["scored", False], slower["counted", False]) <= TIMES_AS_SLOW
+    assert max(slowest_s["scored", True], slowest_s["counted", True]) <= SAME_PARTITION_P99_S
     assert growth <= BYTES_AN_AUTHOR
     assert rows[FLOODED.encode()] <= 2 * rows[others[0].encode()]
