@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(480)]
 
-QUIET_PER_SECOND, FLOOD_PER_SECOND = 200, 2_000
-"""The same 200 a second about the other brands, without and with nine times as many about one."""
+ALL_AT_ONCE = 15_000
+"""Mentions by which it is measured how many a second this machine can take."""
+SHARE_OF_CAPACITY = 0.4
+"""What is within capacity: beyond one half, waiting times grow by queueing alone."""
 QUIET_S, FLOOD_S = 25, 150
 WARM_UP_S = 5
 """Of the quiet phase, not measured."""
@@ -70,18 +72,25 @@ class Crowd:
         )
         self.authors = 0
 
-    def speak(self, per_second: int, seconds: float) -> None:
-        """What is more than the quiet pace is about one brand."""
+    def speak(self, per_second: float, seconds: float, *, flooded: bool = False) -> None:
+        """A flood is as much about the other brands as there was without it, and nine times as much about one."""
         began, spoken = monotonic(), 0
-        others_every = per_second // QUIET_PER_SECOND
         while (elapsed := monotonic() - began) < seconds:
-            while spoken < elapsed * per_second:
+            while spoken < elapsed * per_second * (10 if flooded else 1):
                 spoken += 1
                 self._say(
-                    FLOODED if spoken % others_every else self._others[spoken // others_every % len(self._others)]
+                    FLOODED
+                    if flooded and spoken % 10
+                    else self._others[spoken // (10 if flooded else 1) % len(self._others)]
                 )
             self._producer.poll(0)
             sleep(TICK_S)
+        self._producer.flush()
+
+    def say_at_once(self, count: int) -> None:
+        """As fast as Kafka takes it."""
+        for number in range(count):
+            self._say(self._others[number % len(self._others)])
         self._producer.flush()
 
     def _say(self, brand: str) -> None:
@@ -146,12 +155,17 @@ async def test_a_flood_of_one_brand_leaves_the_others_quick_and_memory_bounded(k
         await flow.publish(inputs.gossip(flow.settings.raw_partitions, datetime.now(UTC)))
         await flow.settled()
         crowd = Crowd(flow.settings, others)
+        asked_at_s = monotonic()
+        await asyncio.to_thread(crowd.say_at_once, ALL_AT_ONCE)
+        await flow.settled()
+        capacity = ALL_AT_ONCE / (monotonic() - asked_at_s)
+        quiet_per_second = capacity * SHARE_OF_CAPACITY / 10
         began_s = datetime.now(UTC).timestamp() + WARM_UP_S
-        await asyncio.to_thread(crowd.speak, QUIET_PER_SECOND, QUIET_S)
+        await asyncio.to_thread(crowd.speak, quiet_per_second, QUIET_S)
         flood_s = datetime.now(UTC).timestamp()
-        await asyncio.to_thread(crowd.speak, FLOOD_PER_SECOND, FLOOD_S / 2)
+        await asyncio.to_thread(crowd.speak, quiet_per_second, FLOOD_S / 2, flooded=True)
         half_bytes, half_authors = memory_bytes(worker.pid), crowd.authors
-        await asyncio.to_thread(crowd.speak, FLOOD_PER_SECOND, FLOOD_S / 2)
+        await asyncio.to_thread(crowd.speak, quiet_per_second, FLOOD_S / 2, flooded=True)
         over_s = datetime.now(UTC).timestamp()
         end_bytes = memory_bytes(worker.pid)
         await flow.settled()
@@ -162,7 +176,10 @@ async def test_a_flood_of_one_brand_leaves_the_others_quick_and_memory_bounded(k
     def between(taken: list[Taken], since_s: float, until_s: float, *, same: bool) -> float:
         return p99_s([one for one in taken if since_s <= one.at_s < until_s and (one.partition == flooded) == same])
 
-    say(f"{crowd.authors:,} authors; p99 of the other brands, seconds, quiet -> flooded:")
+    say(
+        f"takes {capacity:,.0f} a second; flooded with {10 * quiet_per_second:,.0f} a second by {crowd.authors:,} authors"
+    )
+    say(f"p99 of the other brands, seconds, quiet -> flooded:")
     slower, slowest_s = {}, {}
     for name, taken in (("scored", said), ("counted", marks)):
         for same in (False, True):
