@@ -179,7 +179,7 @@ async def test_a_flood_of_one_brand_leaves_the_others_quick_and_memory_bounded(k
     say(
         f"takes {capacity:,.0f} a second; flooded with {10 * quiet_per_second:,.0f} a second by {crowd.authors:,} authors"
     )
-    say(f"p99 of the other brands, seconds, quiet -> flooded:")
+    say("p99 of the other brands, seconds, quiet -> flooded:")
     slower, slowest_s = {}, {}
     for name, taken in (("scored", said), ("counted", marks)):
         for same in (False, True):
