@@ -34,13 +34,14 @@ def waits_of(heard):
     return [[after.at_s - before.at_s for before, after in pairwise(tries)] for tries in by_alert.values()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("trouble", "tries", "at_least_s"),
     [
         pytest.param(failing(500), 2, BACKOFF_S[:2], id="500"),
         pytest.param(failing(429, Retry_After=str(ASKED_S)), 2, (ASKED_S, BACKOFF_S[1]), id="429"),
         pytest.param(dropping, 2, BACKOFF_S[:2], id="connections-dropped"),
-        pytest.param(hanging, 1, (TIMEOUT_S + BACKOFF_S[0],), id="hanging", marks=pytest.mark.long),
+        pytest.param(hanging, 1, (TIMEOUT_S + BACKOFF_S[0],), id="hanging"),
     ],
 )
 async def test_a_receiver_in_trouble_holds_nothing_up_and_is_told_once_when_it_is_well(
@@ -97,7 +98,7 @@ async def test_a_slow_receiver_makes_nobody_wait(kafka, prefix, tmp_path, say):
     _each_change_was_accepted_once(pager, incidents=len(BRANDS), over=False)
 
 
-@pytest.mark.parametrize("status", [400, 410])
+@pytest.mark.parametrize("status", [400, pytest.param(410, marks=pytest.mark.long)])
 async def test_what_the_receiver_refuses_is_marked_dead_and_not_said_again(kafka, prefix, tmp_path, say, status):
     async with paging(kafka, prefix, tmp_path) as pager:
         pager.receiver.answer = failing(status)

@@ -24,6 +24,7 @@ GROWING_PER_SECOND = 20
 """So slowly that the alert changes again after it was first told."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("moment", "answer"),
     [
@@ -65,7 +66,9 @@ async def test_a_worker_killed_between_a_send_and_its_record_repeats_it_once_und
     assert not verdict.wrong
 
 
-@pytest.mark.parametrize("trouble", [pytest.param(failing(500), id="failing"), pytest.param(hanging, id="hanging")])
+@pytest.mark.parametrize(
+    "trouble", [pytest.param(failing(500), id="failing"), pytest.param(hanging, id="hanging", marks=pytest.mark.long)]
+)
 async def test_what_a_stopped_worker_has_not_told_is_told_by_the_next_owner_under_the_same_key(
     kafka, prefix, tmp_path, say, trouble
 ):
@@ -135,7 +138,7 @@ async def test_workers_killed_while_they_page_tell_each_step_under_one_key_and_c
     kafka, prefix, tmp_path, say
 ):
     """Each dies as soon as something more was told. The last one stays dead: the other takes over."""
-    chance, story = random.Random(11), Unrest(seed=11, begins=days_ago(6), usual_s=20, gossip=11)
+    chance, story = random.Random(11), Unrest(seed=11, begins=days_ago(6), usual_s=20, gossip=6)
     async with paging(kafka, prefix, tmp_path, story) as pager:
         flow, heard, enough = pager.flow, pager.receiver.heard, asyncio.Event()
         flow.start_worker("b", webhook_url=pager.receiver.url("b"))
