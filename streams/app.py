@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from faust.types import TP
     from mode import Service, ServiceT
 
-    from streams.ledger import D
     from streams.logs import Handled
+    from streams.pages import D
     from streams.settings import Settings
     from streams.tables import Table
     from streams.topics import Topic

@@ -14,11 +14,11 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.broker import BrokerError, check_topics, group_members
+from streams.core.books import BOOKS_KEY
 from streams.core.epochs import begin_epoch
-from streams.core.intake import BOOKS_KEY
-from streams.ledger import LOG_KEY, Known, read_known
 from streams.logs import Extent, LogReplacedError, check_same, start_of
 from streams.outbox import Out, Outbox
+from streams.pages import LOG_KEY, Known, read_known
 from streams.tables import SEEN
 from streams.topics import RAW
 

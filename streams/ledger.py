@@ -20,32 +20,27 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic
 
 import msgspec
 from mode import Service
-from msgspec import Struct
 
 from streams import metrics
-from streams.events import SEQUENCE
 from streams.logs import Handled, LogReplacedError
 from streams.outbox import Out
+from streams.pages import LOG_KEY, D, Known, Page, read_known
 from streams.topics import TOPOLOGY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from aiokafka.structs import ConsumerRecord
     from faust.types import TP, StreamT
 
     from streams.app import GroundswellApp
     from streams.consumer import Bundle, BundleConsumer
     from streams.settings import Settings
-    from streams.tables import Row, RowTable
+    from streams.tables import RowTable
     from streams.topics import Topic
-
-LOG_KEY = b"\0log"
-"""The row that says what the others rest on, a `Known`. Written last."""
 
 TIDY_KEY = b"\0tidy"
 """The key of a tombstone that says nothing; see `Ledger.tidy`."""
@@ -55,61 +50,6 @@ TIDY_EVERY_S = 3600.0
 
 TICK_S = 1.0
 """How often a partition that has been read to its end is told so."""
-
-
-class Desk(Protocol):
-    """An agent's work on one source partition: synchronous, and all of it in its own memory."""
-
-    def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:
-        """Take the next records, in order, and say what to send. `now_s` is monotonic seconds."""
-
-    def idle(self, now_s: float) -> Iterable[Out]:
-        """The partition has been read to its end, and nothing is waiting."""
-
-    def changed_rows(self) -> Sequence[Row]:
-        """Return the rows changed since the last call, the one that says how far we are last."""
-
-
-D = TypeVar("D", bound=Desk)
-
-
-class Known(Struct, array_like=True):
-    """Up to which record of the log the rows go, when that was appended (ms since 1970), and how many were told to whom.
-
-    `told` counts by target, "topic/partition".
-    """
-
-    offset: int = -1
-    appended_ms: int = -1
-    told: dict[str, int] = {}
-
-    @property
-    def handled(self) -> Handled:
-        """The last record that the rows cover."""
-        return Handled(self.offset, self.appended_ms)
-
-
-def read_known(row: bytes | None) -> Known:
-    """Return what a row under LOG_KEY says; without one, that nothing is known."""
-    return msgspec.msgpack.decode(row, type=Known) if row else Known()
-
-
-class _Page(Generic[D]):
-    """One assigned partition: its desk, how far it has got, and what that rests on."""
-
-    __slots__ = ("desk", "generation", "handled", "position", "told", "tp", "written_at")
-
-    def __init__(self, tp: TP, desk: D, generation: int, position: int, known: Known) -> None:
-        self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
-        self.handled, self.told = known.handled, known.told
-        self.written_at = float("-inf")
-
-    def number(self, outs: Iterable[Out]) -> Iterator[Out]:
-        """Give each record its number; one that is not counted carries that of the record before it."""
-        for out in outs:
-            target = f"{out.topic}/{out.partition}"
-            number = self.told[target] = self.told.get(target, 0) + out.numbered
-            yield out._replace(headers=(*out.headers, (SEQUENCE, b"%d" % number)))
 
 
 class Ledger(Service, Generic[D]):
@@ -136,7 +76,7 @@ class Ledger(Service, Generic[D]):
             for topic in TOPOLOGY
             if topic.written_by == self.agent and (topic.compacted or topic.erasable)
         ]
-        self._pages: dict[int, _Page[D]] = {}
+        self._pages: dict[int, Page[D]] = {}
         self._lock = asyncio.Lock()
 
     @property
@@ -182,22 +122,22 @@ class Ledger(Service, Generic[D]):
         self._consumer.positions[bundle.tp] = page.position
         metrics.BUNDLE_SECONDS.labels(self.agent).observe(monotonic() - started)
 
-    def _page(self, tp: TP, generation: int) -> _Page[D]:
+    def _page(self, tp: TP, generation: int) -> Page[D]:
         page = self._pages.get(tp.partition)
         if page is None or page.generation != generation:
             rows = dict(self._table.rows(tp.partition))
             known = read_known(rows.pop(LOG_KEY, None))
             desk = self._open_desk(tp.partition, iter(rows.items()))
-            page = self._pages[tp.partition] = _Page(tp, desk, generation, self._consumer.positions[tp], known)
+            page = self._pages[tp.partition] = Page(tp, desk, generation, self._consumer.positions[tp], known)
         return page
 
-    async def _deliver(self, page: _Page[D], outs: Iterable[Out]) -> bool:
+    async def _deliver(self, page: Page[D], outs: Iterable[Out]) -> bool:
         if not self._still_ours(page):
             return False
         await self._app.outbox.deliver(page.number(outs))
         return True
 
-    def _still_ours(self, page: _Page[D]) -> bool:
+    def _still_ours(self, page: Page[D]) -> bool:
         if self._app.gave_up is None and self._consumer.owns(page.tp, page.generation):
             return True
         self.log.warning("%s: %s is no longer ours; dropping what was not written", self.agent, page.tp)
@@ -205,7 +145,7 @@ class Ledger(Service, Generic[D]):
         self._consumer.start_over(page.tp)
         return False
 
-    async def _write_down(self, page: _Page[D], *, at_any_rate: bool) -> None:
+    async def _write_down(self, page: Page[D], *, at_any_rate: bool) -> None:
         position, now = page.position, monotonic()
         rows = page.desk.changed_rows()
         # What a worker that was cut off had on its way is noticed by the next write, so there is one now and then.

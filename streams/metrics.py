@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from streams.core.intake import CLASSES
+from streams.core.books import CLASSES
 from streams.core.parse import REASONS
 
 AGENTS = ("intake", "detect", "alerts", "notify")

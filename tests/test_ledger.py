@@ -9,9 +9,10 @@ from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
 from streams.consumer import Bundle
-from streams.ledger import LOG_KEY, Ledger
+from streams.ledger import Ledger
 from streams.logs import Handled, LogReplacedError
 from streams.outbox import Out
+from streams.pages import LOG_KEY
 from streams.settings import Settings
 from streams.topics import RAW
 

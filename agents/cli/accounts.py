@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from agents.cli.read import reading
-from streams.core.intake import BOOKS_KEY, CLASSES, Books
+from streams.core.books import BOOKS_KEY, CLASSES, Books
 from streams.core.redeliveries import Redeliveries
 from streams.core.removals import Removals
 from streams.keyed import CLOCK_KEY
-from streams.ledger import LOG_KEY, read_known
+from streams.pages import LOG_KEY, read_known
 from streams.tables import BRANDS, SEEN
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from agents.cli.cluster import Cluster
-    from streams.core.intake import Books
+    from streams.core.books import Books
     from streams.records import Alert, BrandStats
     from streams.settings import Settings
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aiokafka.structs import ConsumerRecord
 
     from agents.cli.tellings import Tellings
-    from streams.core.intake import Books
+    from streams.core.books import Books
     from streams.core.redeliveries import Redeliveries
     from streams.core.strip import Place
     from streams.records import Mention

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from agents.cli.accounts import Tables
     from agents.cli.identities import Findings
     from agents.cli.read import Ends, Reader
-    from streams.core.intake import Books
+    from streams.core.books import Books
     from streams.settings import Settings
 
 CLOCKS_APART = timedelta(minutes=1)

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from streams.core.intake import CLASSES
+from streams.core.books import CLASSES
 from streams.core.sanitise import one_line
 from streams.records import Mention
 

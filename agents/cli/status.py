@@ -16,7 +16,7 @@ from agents.cli.condition import Condition, add_books, add_brands, of_cluster
 from agents.cli.errors import CommandError
 from agents.cli.read import reading
 from agents.cli.shown import console, table
-from streams.core.intake import BOOKS_KEY, Books
+from streams.core.books import BOOKS_KEY, Books
 from streams.core.sanitise import one_line
 from streams.records import Alert, BrandStats
 from streams.tables import SEEN, STATE

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.core.intake import BOOKS_KEY, Books
+from streams.core.books import BOOKS_KEY, Books
 from streams.core.redeliveries import Redeliveries
 
 if TYPE_CHECKING:

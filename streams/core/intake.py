@@ -1,17 +1,16 @@
 """Intake's judgement of one raw partition, in order: what each record is, whom it concerns, what to tell.
 
-Pure: values in, verdicts out. Every raw record falls into exactly one of CLASSES, so that always
-received = matched + unmatched + excluded + duplicate + dead + control.
+Pure: values in, verdicts out. What became of each is entered in the books (`streams.core.books`).
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from msgspec import Struct
 
+from streams.core.books import BOOKS_KEY, CLASSES, Books
 from streams.core.parse import Rejected, parse
 from streams.core.redeliveries import Redeliveries, fingerprint
 from streams.core.removals import Removals
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
 
     from streams.core.rules import BrandMatch, Matched, Rules
     from streams.records import Sentiment
-
-CLASSES: Final = ("matched", "unmatched", "excluded", "duplicate", "dead", "control")
-BOOKS_KEY = b"books"
-SOURCES: Final = 64
-FORMAT = 1
-
 
 TOLD_EVERY = timedelta(minutes=1)
 
@@ -79,33 +72,6 @@ class Policy(NamedTuple):
     rejected_window: int
     remembered: int
     author_key: bytes = b""
-
-
-class Books(Struct):
-    """How far a raw partition is handled, and its accounts: one row, written last at every checkpoint.
-
-    `highest` is the latest observed_at, `told` how far time went on while all was quiet. `classes`
-    counts records by source (the first SOURCES of them) and class, `scored` the records told to each brand,
-    `heard` is the latest observed_at of each source, `rules` the version that judged last, `forgotten`
-    counts the mentions that dropped out of the memory of redeliveries for lack of room. `author_key` tells one
-    key from another under which authors were remembered, not what it is. `before` is how many offsets the logs
-    of earlier epochs had.
-    """
-
-    format: int = FORMAT
-    epoch: int = 0
-    offset: int = -1
-    highest: datetime | None = None
-    told: datetime | None = None
-    classes: dict[str, dict[str, int]] = {}
-    scored: dict[str, int] = {}
-    recent: float = 0.0
-    recent_rejected: float = 0.0
-    heard: dict[str, datetime] = {}
-    rules: str = ""
-    forgotten: int = 0
-    author_key: int | None = None
-    before: int = 0
 
 
 class _Heard(NamedTuple):
@@ -174,7 +140,9 @@ class Intake:
                 self._removed.note_gone(one, at)
                 what, source = "control", one.source
             counts[what] += 1
-            self._enter(record, source, what, None if isinstance(one, Rejected) else one.observed_at)
+            observed_at = None if isinstance(one, Rejected) else one.observed_at
+            self.books.enter(record.offset, source, what, observed_at, self._policy.rejected_window)
+            self.books.rules, self._written = self._rules.version, False
             if isinstance(one, Rejected):
                 self._check_share(record.offset, one)
         return list(self._score(told)), counts
@@ -214,7 +182,7 @@ class Intake:
         books = self.books
         if books.highest is None or mention.observed_at > books.highest:
             books.highest = mention.observed_at
-        return self.time() - mention.observed_at > self._policy.allowed_lateness  # type: ignore[operator]
+        return books.time() - mention.observed_at > self._policy.allowed_lateness  # type: ignore[operator]
 
     def _removals(self, offset: int, mention: Mention) -> Iterator[ToBrand]:
         """A mention that nobody remembers may still stand somewhere, so everybody hears of its deletion."""
@@ -249,19 +217,6 @@ class Intake:
 
     # -- accounts --------------------------------------------------------------------------------
 
-    def _enter(self, record: RawRecord, source: str, what: str, observed_at: datetime | None) -> None:
-        books, window = self.books, self._policy.rejected_window
-        if source not in books.classes and len(books.classes) >= SOURCES:
-            source = "other"
-        books.classes.setdefault(source, dict.fromkeys(CLASSES, 0))[what] += 1
-        books.offset, books.rules = record.offset, self._rules.version
-        if observed_at is not None:
-            books.heard[source] = max(books.heard.get(source, observed_at), observed_at)
-        keep = 1 - 1 / window
-        books.recent = books.recent * keep + 1
-        books.recent_rejected = books.recent_rejected * keep + (what == "dead")
-        self._written = False
-
     def _check_share(self, offset: int, why: Rejected) -> None:
         books, window = self.books, self._policy.rejected_window
         if books.recent > window / 2 and books.recent_rejected > self._policy.rejected_share * books.recent:
@@ -279,10 +234,7 @@ class Intake:
 
     def time(self) -> datetime | None:
         """How far this partition's time has come; None: it has never held a mention."""
-        books = self.books
-        if books.highest is None or books.told is None:
-            return books.highest
-        return max(books.highest, books.told)
+        return self.books.time()
 
     def quiet_until(self, time: datetime) -> None:
         """Time has gone on while nothing was said. It is written down once a minute, so that a restart goes on from there."""

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from streams.broker import create_topics
-from streams.core.intake import BOOKS_KEY, Books
+from streams.core.books import BOOKS_KEY, Books
 from streams.outbox import Out, Outbox
 from streams.records import ON_SCORED, Mark, Removal, ScoredMention
 from streams.tables import BRANDS, SEEN

@@ -13,7 +13,8 @@ from aiokafka.structs import ConsumerRecord
 from agents.cli.evidence import Walk
 from agents.cli.problems import COLUMNS, columns
 from agents.cli.tellings import REMOVED, SET_ASIDE, TOLD, Tellings
-from streams.core.intake import BOOKS_KEY, Books, Intake, Policy, RawRecord, SetAside, ToBrand
+from streams.core.books import BOOKS_KEY, Books
+from streams.core.intake import Intake, Policy, RawRecord, SetAside, ToBrand
 from streams.core.redeliveries import Redeliveries
 from streams.core.removals import Removals
 from streams.core.rules import load_rules

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from streams.broker import wanted_topics
-from streams.core.intake import BOOKS_KEY, Books
-from streams.ledger import LOG_KEY, Known, read_known
+from streams.core.books import BOOKS_KEY, Books
 from streams.outbox import Out
+from streams.pages import LOG_KEY, Known, read_known
 from streams.settings import load_settings
 from streams.tables import SEEN, STATE
 from streams.topics import RAW, TOPOLOGY

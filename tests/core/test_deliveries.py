@@ -89,7 +89,11 @@ def test_an_update_is_told_only_if_it_got_worse(told):
 
     row = hears(told, an_alert(3, "updated", severity="critical"))
 
-    assert (row.state, to_send(row).change, key_of(to_send(row), "slack")) == ("pending", "updated", "a1.critical.slack")
+    assert (row.state, to_send(row).change, key_of(to_send(row), "slack")) == (
+        "pending",
+        "updated",
+        "a1.critical.slack",
+    )
 
 
 def test_a_resolve_is_told_to_whoever_knows_that_it_fires(told):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.core.books import BOOKS_KEY, Books
 from streams.core.epochs import begin_epoch
-from streams.core.intake import BOOKS_KEY, Books
 from tests.core.test_intake import intake, post, told
 
 

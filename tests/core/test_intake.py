@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.intake import CLASSES, Intake, Policy, RawRecord, SetAside, ToBrand, TooManyRejected
+from streams.core.books import CLASSES
+from streams.core.intake import Intake, Policy, RawRecord, SetAside, ToBrand, TooManyRejected
 from streams.core.rules import load_rules
 from streams.records import Mention, Removal, ScoredMention, Sentiment
 

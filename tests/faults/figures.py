@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.detect import Detect
-from streams.core.intake import BOOKS_KEY, CLASSES, Books
+from streams.core.books import BOOKS_KEY, CLASSES, Books
 from streams.keyed import CLOCK_KEY
-from streams.ledger import LOG_KEY
+from streams.pages import LOG_KEY
 from streams.records import BrandStats, Mention
 
 if TYPE_CHECKING:

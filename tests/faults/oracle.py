@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from agents.detect import Detect
-from streams.core.intake import BOOKS_KEY, CLASSES, Books
+from streams.core.books import BOOKS_KEY, CLASSES, Books
 from streams.keyed import CLOCK_KEY
-from streams.ledger import LOG_KEY
+from streams.pages import LOG_KEY
 from streams.records import ON_SCORED, Mark, Mention, Removal, ScoredMention, encode
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from streams.core.deliveries import Delivery
-from streams.ledger import LOG_KEY
+from streams.pages import LOG_KEY
 from streams.records import Alert
 from streams.tables import DELIVERIES
 from streams.topics import ALERTS

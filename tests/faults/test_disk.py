@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from streams.ledger import LOG_KEY, read_known
+from streams.pages import LOG_KEY, read_known
 from streams.tables import BRANDS, SEEN
 from streams.topics import RAW, SCORED
 from tests.faults.doomed import fill

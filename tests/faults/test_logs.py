@@ -16,7 +16,7 @@ from aiokafka.errors import BrokerResponseError
 
 from agents.cli.localkafka import _free_port
 from streams.broker import create_topics
-from streams.core.intake import BOOKS_KEY, Books
+from streams.core.books import BOOKS_KEY, Books
 from streams.records import Mention, encode
 from streams.topics import RAW
 from tests.faults.harness import Flow, new_story, until

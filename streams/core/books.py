@@ -1,0 +1,62 @@
+"""The books of one raw partition: how far it is handled, and its accounts. One row, written last at every checkpoint.
+
+Every raw record falls into exactly one of CLASSES, so that always
+received = matched + unmatched + excluded + duplicate + dead + control.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  msgspec reads the annotations at run time
+from typing import Final
+
+from msgspec import Struct
+
+CLASSES: Final = ("matched", "unmatched", "excluded", "duplicate", "dead", "control")
+BOOKS_KEY = b"books"
+SOURCES: Final = 64
+FORMAT = 1
+
+
+class Books(Struct):
+    """How far a raw partition is handled, and what came of it.
+
+    `highest` is the latest observed_at, `told` how far time went on while all was quiet. `classes`
+    counts records by source (the first SOURCES of them) and class, `scored` the records told to each brand,
+    `heard` is the latest observed_at of each source, `rules` the version that judged last, `forgotten`
+    counts the mentions that dropped out of the memory of redeliveries for lack of room. `author_key` tells one
+    key from another under which authors were remembered, not what it is. `before` is how many offsets the logs
+    of earlier epochs had. `recent` and `recent_rejected` count the latest records, older ones ever less.
+    """
+
+    format: int = FORMAT
+    epoch: int = 0
+    offset: int = -1
+    highest: datetime | None = None
+    told: datetime | None = None
+    classes: dict[str, dict[str, int]] = {}
+    scored: dict[str, int] = {}
+    recent: float = 0.0
+    recent_rejected: float = 0.0
+    heard: dict[str, datetime] = {}
+    rules: str = ""
+    forgotten: int = 0
+    author_key: int | None = None
+    before: int = 0
+
+    def enter(self, offset: int, source: str, what: str, observed_at: datetime | None, window: int) -> None:
+        """Enter a record under its class. `window` is about how many records count as recent."""
+        if source not in self.classes and len(self.classes) >= SOURCES:
+            source = "other"
+        self.classes.setdefault(source, dict.fromkeys(CLASSES, 0))[what] += 1
+        self.offset = offset
+        if observed_at is not None:
+            self.heard[source] = max(self.heard.get(source, observed_at), observed_at)
+        keep = 1 - 1 / window
+        self.recent = self.recent * keep + 1
+        self.recent_rejected = self.recent_rejected * keep + (what == "dead")
+
+    def time(self) -> datetime | None:
+        """How far the partition's time has come; None: it has never held a mention."""
+        if self.highest is None or self.told is None:
+            return self.highest
+        return max(self.highest, self.told)
