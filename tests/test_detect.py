@@ -101,6 +101,12 @@ def test_an_edit_is_no_new_mention_but_is_shown_as_it_reads_now(work, brand):
     assert [sample.text for sample in brand.tally.samples] == ["dell is fine, sorry"]
 
 
+def test_an_edit_that_comes_late_is_shown_all_the_same(work, brand):
+    hear(work, brand, mention(0, text="dell is bad"), mention(0, text="dell is fine", op="update", late=True))
+
+    assert [sample.text for sample in brand.tally.samples] == ["dell is fine"]
+
+
 def test_a_removal_takes_the_text_away_tells_those_who_show_it_and_leaves_the_counts(work, brand):
     hear(work, brand, mention(0), mention(1, author_id="ann"), mention(2, author_id="ann"))
     gone = Removal(origin=Origin(0, 0, 9), why="account_removed", brand="dell", author_id="ann")
