@@ -136,7 +136,7 @@ class Detect:
 
     def pass_on(self, mark: Mark) -> Iterable[Out]:
         """Tell the alerts agent how far time has come."""
-        return [Out(self._spikes, self._partition, None, encode(mark), headers_of(mark), numbered=False)]
+        return [Out(self._spikes, self._partition, None, encode(mark), headers_of(mark))]
 
     def dump(self, state: Brand) -> bytes:
         """Return the tally, and each detector's state by name."""

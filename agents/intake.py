@@ -111,10 +111,7 @@ class IntakeDesk:
             return []
         self._marked, self._marked_at_s = mark, now_s
         value, headers = encode(mark), headers_of(mark)
-        return [
-            Out(self._scored, partition, None, value, headers, numbered=False)
-            for partition in range(self._keyed_partitions)
-        ]
+        return [Out(self._scored, partition, None, value, headers) for partition in range(self._keyed_partitions)]
 
     def _has_jumped(self, mark: Mark) -> bool:
         if self._marked is None or self._marked.time is None or mark.time is None:

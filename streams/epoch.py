@@ -18,7 +18,7 @@ from streams.core.books import BOOKS_KEY
 from streams.core.epochs import begin_epoch
 from streams.logs import Extent, LogReplacedError, check_same, start_of
 from streams.outbox import Out, Outbox
-from streams.pages import LOG_KEY, Known, read_known
+from streams.pages import LOG_KEY, read_handled
 from streams.tables import SEEN
 from streams.topics import RAW
 
@@ -76,18 +76,17 @@ async def begin_new_epochs(settings: Settings) -> list[Begun]:
 async def _begin(
     consumer: AIOKafkaConsumer, outbox: Outbox, settings: Settings, tp: TopicPartition, log: Extent, rows: Rows
 ) -> Begun:
-    books, known = begin_epoch(rows), read_known(rows.get(LOG_KEY))
+    books = begin_epoch(rows)
     changelog = SEEN.full_name(settings)
     await outbox.deliver([Out(changelog, tp.partition, BOOKS_KEY, msgspec.msgpack.encode(books))])
     consumer.assign([tp])
     await consumer.commit({tp: log.begin})
-    nothing_handled = msgspec.msgpack.encode(Known(told=known.told))
-    await outbox.deliver([Out(changelog, tp.partition, LOG_KEY, nothing_handled)])
+    await outbox.deliver([Out(changelog, tp.partition, LOG_KEY, None)])
     return Begun(tp.partition, books.epoch, log.begin)
 
 
 async def _is_replaced(consumer: AIOKafkaConsumer, tp: TopicPartition, log: Extent, rows: Rows) -> bool:
-    handled = read_known(rows.get(LOG_KEY)).handled
+    handled = read_handled(rows.get(LOG_KEY))
     consumer.assign([tp])
     committed = await consumer.committed(tp)
     try:

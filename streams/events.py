@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 Told = ScoredMention | Removal | Mark | Finding | BrandStats | Alert
 
-SEQUENCE = "sequence"
-"""Counts up by one from record to record of one origin partition in one partition; a mark carries the number before it."""
-
 _TYPES = {
     ScoredMention: "groundswell.mention.scored",
     Removal: "groundswell.mention.removed",

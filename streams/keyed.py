@@ -5,8 +5,6 @@ for each *lane* that fed it (for rows fed by `mentions.scored` a lane is a raw p
 is the topic's own partition). What is at or below has been applied and is skipped, so a re-send changes
 nothing. This holds because origins only grow along raw -> intake -> scored -> row.
 
-Nor must a record be applied before those that were sent before it: `streams.turns`.
-
 Time is the lowest progress over all lanes. It moves in the order of the log, record by record, so the
 same log gives the same outputs however it is cut into bundles. The clock's row is written last: after
 a crash it is never ahead of a row, and rows that are ahead of it have nothing left to do.
@@ -22,7 +20,6 @@ from msgspec import Struct
 
 from streams import metrics
 from streams.records import Mark, Origin
-from streams.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -94,7 +91,6 @@ class Clock(Struct):
 
     lanes: dict[int, datetime | None] = {}
     passed_on: datetime | None = None
-    turns: Turns = msgspec.field(default_factory=Turns)
 
     def now(self, lanes: int) -> datetime | None:
         """The lowest progress, or None while some lane has not spoken or none holds anything."""
@@ -102,12 +98,15 @@ class Clock(Struct):
             return None
         return min((time for time in self.lanes.values() if time is not None), default=None)
 
-    def move(self, lane: int, time: datetime | None, now: datetime | None) -> None:
+    def move(self, lane: int, time: datetime | None, now: datetime | None) -> bool:
         """Note a lane's progress; it never goes back, and never behind `now`."""
         known = self.lanes.get(lane)
-        if lane not in self.lanes or (time is not None and (known is None or time > known)):
-            # A lane that held nobody back must not hold time back now that it speaks.
-            self.lanes[lane] = time if now is None or time is None else max(time, now)
+        if lane in self.lanes and (time is None or (known is not None and time <= known)):
+            return False
+        # A lane that held nobody back must not hold time back now that it speaks.
+        time = time if now is None or time is None else max(time, now)
+        self.lanes[lane] = time
+        return True
 
 
 class KeyedDesk(Generic[State]):
@@ -124,7 +123,7 @@ class KeyedDesk(Generic[State]):
         rows: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
         self._work, self._lanes, self._decode, self._origin_of = work, lanes, decode, origin_of
-        self._resends, self._overtaken = metrics.RESENDS.labels(agent), metrics.OVERTAKEN.labels(agent)
+        self._resends = metrics.RESENDS.labels(agent)
         self._clock = Clock()
         self._clock_changed = False
         self._rows: dict[str, _Row[State]] = {}
@@ -144,12 +143,7 @@ class KeyedDesk(Generic[State]):
         for record in records:
             value = self._decode(record.value)
             origin = self._origin_of(value, record)
-            is_mark = isinstance(value, Mark)
-            self._clock_changed = True
-            if not self._clock.turns.has_come(origin.partition, record, is_mark=is_mark):
-                self._overtaken.inc()
-                continue
-            if not is_mark:
+            if not isinstance(value, Mark):
                 for key in self._concerned(record.key, value):
                     outs.extend(self._apply(key, value, origin))
                 if record.key is None:
@@ -213,7 +207,7 @@ class KeyedDesk(Generic[State]):
     def _time_passes(self, value: Value, origin: Origin) -> Iterator[Out]:
         lane_time = self._work.time_of(value)
         if lane_time is not None or isinstance(value, Mark):
-            self._clock.move(origin.partition, lane_time, self._now)
+            self._clock_changed |= self._clock.move(origin.partition, lane_time, self._now)
         now = self._clock.now(self._lanes)
         if now is None or now == self._now:
             return

@@ -28,7 +28,7 @@ from mode import Service
 from streams import metrics
 from streams.logs import Handled, LogReplacedError
 from streams.outbox import Out
-from streams.pages import LOG_KEY, D, Known, Page, read_known
+from streams.pages import LOG_KEY, D, Page, read_handled
 from streams.topics import TOPOLOGY
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Ledger(Service, Generic[D]):
 
     def last_handled(self, partition: int) -> Handled:
         """The last record that the rows of a partition cover, as they stand in the table."""
-        return read_known(self._table.row(partition, LOG_KEY)).handled
+        return read_handled(self._table.row(partition, LOG_KEY))
 
     async def keep(self, bundles: StreamT[Bundle]) -> None:
         """Work through an agent's stream. Whatever goes wrong stops the worker, which is what saves the data."""
@@ -126,15 +126,15 @@ class Ledger(Service, Generic[D]):
         page = self._pages.get(tp.partition)
         if page is None or page.generation != generation:
             rows = dict(self._table.rows(tp.partition))
-            known = read_known(rows.pop(LOG_KEY, None))
+            handled = read_handled(rows.pop(LOG_KEY, None))
             desk = self._open_desk(tp.partition, iter(rows.items()))
-            page = self._pages[tp.partition] = Page(tp, desk, generation, self._consumer.positions[tp], known)
+            page = self._pages[tp.partition] = Page(tp, desk, generation, self._consumer.positions[tp], handled)
         return page
 
     async def _deliver(self, page: Page[D], outs: Iterable[Out]) -> bool:
         if not self._still_ours(page):
             return False
-        await self._app.outbox.deliver(page.number(outs))
+        await self._app.outbox.deliver(outs)
         return True
 
     def _still_ours(self, page: Page[D]) -> bool:
@@ -152,7 +152,7 @@ class Ledger(Service, Generic[D]):
         if rows or at_any_rate or now - page.written_at >= self._settings.session_timeout_s:
             if not self._still_ours(page):
                 return
-            log = msgspec.msgpack.encode(Known(*page.handled, page.told))
+            log = msgspec.msgpack.encode(page.handled)
             await self._table.write(self._app.outbox, page.tp.partition, [*rows, (LOG_KEY, log)])
             page.written_at = now
             metrics.ROWS_WRITTEN.labels(self.agent).inc(len(rows))

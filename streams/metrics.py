@@ -31,11 +31,6 @@ LATE = Counter(
 RESENDS = Counter(
     "groundswell_resends_skipped", "Records skipped as already applied; grows after restarts only.", ["agent"]
 )
-OVERTAKEN = Counter(
-    "groundswell_records_overtaken",
-    "Records that came before what was sent before them, left until they are sent again: a worker was cut off.",
-    ["agent"],
-)
 FINDINGS = Counter("groundswell_findings", "Steps of findings told by detectors.", ["detector"])
 ALERT_STEPS = Counter("groundswell_alert_steps", "Alert steps by what changed.", ["change"])
 DELIVERIES = Counter(
@@ -70,7 +65,5 @@ for _agent in AGENTS:
     ROWS_WRITTEN.labels(_agent)
 for _agent in AGENTS[:-1]:  # deliveries are rows by step: a re-send finds its step told
     RESENDS.labels(_agent)
-for _agent in ("detect", "alerts"):
-    OVERTAKEN.labels(_agent)
 for _change in ("fired", "updated", "resolved", "refreshed"):
     ALERT_STEPS.labels(_change)

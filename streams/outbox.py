@@ -27,17 +27,13 @@ BIG_RECORD_BYTES = 5 * 1024 * 1024
 
 
 class Out(NamedTuple):
-    """One record to deliver. `partition` is always explicit: agents know whose row they speak for.
-
-    `numbered` is False for what the clock makes an agent say: a replay may say it more or less often.
-    """
+    """One record to deliver. `partition` is always explicit: agents know whose row they speak for."""
 
     topic: str
     partition: int
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-    numbered: bool = True
 
 
 class NotDeliveredError(KafkaError):

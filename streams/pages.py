@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct
 
-from streams.events import SEQUENCE
 from streams.logs import Handled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from aiokafka.structs import ConsumerRecord
     from faust.types import TP
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from streams.tables import Row
 
 LOG_KEY = b"\0log"
-"""The row that says what the others rest on, a `Known`. Written last."""
+"""The row that says up to which record the others go, a `Handled`. Written last."""
 
 
 class Desk(Protocol):
@@ -39,40 +37,17 @@ class Desk(Protocol):
 D = TypeVar("D", bound=Desk)
 
 
-class Known(Struct, array_like=True):
-    """Up to which record of the log the rows go, when that was appended (ms since 1970), and how many were told to whom.
-
-    `told` counts by target, "topic/partition".
-    """
-
-    offset: int = -1
-    appended_ms: int = -1
-    told: dict[str, int] = {}
-
-    @property
-    def handled(self) -> Handled:
-        """The last record that the rows cover."""
-        return Handled(self.offset, self.appended_ms)
-
-
-def read_known(row: bytes | None) -> Known:
-    """Return what a row under LOG_KEY says; without one, that nothing is known."""
-    return msgspec.msgpack.decode(row, type=Known) if row else Known()
+def read_handled(row: bytes | None) -> Handled:
+    """Return what a row under LOG_KEY says; without one, that nothing was handled."""
+    return msgspec.msgpack.decode(row, type=Handled) if row else Handled()
 
 
 class Page(Generic[D]):
     """One assigned partition: its desk, how far it has got, and what that rests on."""
 
-    __slots__ = ("desk", "generation", "handled", "position", "told", "tp", "written_at")
+    __slots__ = ("desk", "generation", "handled", "position", "tp", "written_at")
 
-    def __init__(self, tp: TP, desk: D, generation: int, position: int, known: Known) -> None:
+    def __init__(self, tp: TP, desk: D, generation: int, position: int, handled: Handled) -> None:
         self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
-        self.handled, self.told = known.handled, known.told
+        self.handled = handled
         self.written_at = float("-inf")
-
-    def number(self, outs: Iterable[Out]) -> Iterator[Out]:
-        """Give each record its number; one that is not counted carries that of the record before it."""
-        for out in outs:
-            target = f"{out.topic}/{out.partition}"
-            number = self.told[target] = self.told.get(target, 0) + out.numbered
-            yield out._replace(headers=(*out.headers, (SEQUENCE, b"%d" % number)))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -65,15 +65,6 @@ class CountByMinute:
 class Record:
     key: bytes | None
     value: bytes
-    number: int | None = None
-    offset: int = 0
-    timestamp: int = 0
-    topic: str = "mentions.scored"
-    partition: int = 0
-
-    @property
-    def headers(self):
-        return () if self.number is None else (("sequence", b"%d" % self.number),)
 
 
 def desk(rows=(), lanes: int = 1) -> KeyedDesk[Counted]:
@@ -113,56 +104,6 @@ def test_what_is_said_twice_is_counted_once():
     one.handle([said("dell", 0, 1), said("dell", 1, 2), said("dell", 0, 1), said("dell", 1, 2)], 0)
 
     assert states(one) == {"dell": ["0.0", "0.1"]}
-
-
-def test_what_overtook_something_is_left_until_it_is_told_again_in_turn():
-    """A worker that was cut off had a batch on its way still; the new owner of its partition is not that far yet."""
-    one = desk()
-    story = [replace(said("dell", number, number), number=number) for number in range(1, 10)]
-
-    one.handle(story[:3], 0)
-    one.handle(story[6:], 0)
-    assert states(one) == {"dell": ["0.1", "0.2", "0.3"]}
-
-    one.handle(story[2:], 0)
-    assert states(one) == {"dell": [f"0.{number}" for number in range(1, 10)]}
-
-
-def test_a_mark_that_overtook_a_mention_moves_no_time():
-    one = desk()
-    one.handle([replace(said("dell", 1, 1), number=1)], 0)
-
-    assert not spoken(one.handle([replace(mark(120), number=2)], 0))
-    assert spoken(one.handle([replace(said("dell", 2, 2), number=2), replace(mark(120), number=2)], 0))
-
-
-def test_records_that_expired_before_they_were_read_are_gone_on_without():
-    one = desk()
-    one.handle([replace(said("dell", 1, 1), number=1, offset=0)], 0)
-
-    one.handle([replace(said("dell", 5, 5), number=5, offset=7)], 0)
-
-    assert states(one) == {"dell": ["0.1", "0.5"]}
-
-
-def test_a_lane_whose_records_are_out_of_turn_for_a_minute_is_gone_on_with():
-    one = desk()
-    one.handle([replace(said("dell", 1, 1), number=1)], 0)
-
-    one.handle([replace(said("dell", 5, 5), number=5, timestamp=0)], 0)
-    one.handle([replace(said("dell", 6, 6), number=6, timestamp=60_000)], 0)
-
-    assert states(one) == {"dell": ["0.1", "0.6"]}
-
-
-def test_whose_turn_it_is_survives_a_restart():
-    one = desk()
-    one.handle([replace(said("dell", 1, 1), number=1)], 0)
-    again = desk(one.changed_rows())
-
-    again.handle([replace(said("dell", 3, 3), number=3)], 0)
-
-    assert states(again) == {"dell": ["0.1"]}
 
 
 def test_a_new_epoch_of_the_raw_log_starts_its_offsets_anew():
@@ -235,7 +176,7 @@ def test_a_removal_for_everybody_touches_only_the_rows_that_it_concerns():
     one.handle([Record(None, encode(gone))], 0)
 
     assert states(one) == {"dell": [], "hp": ["0.1"]}
-    assert [key for key, _ in one.changed_rows()] == [b"dell", CLOCK_KEY]
+    assert [key for key, _ in one.changed_rows()] == [b"dell"]
 
 
 LOG = st.lists(

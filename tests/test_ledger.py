@@ -32,7 +32,7 @@ class Echo:
         return [Out("scored", 0, None, record.value) for record in records]
 
     def idle(self, now_s):
-        return [Out("scored", 0, None, b"idle", numbered=False)]
+        return [Out("scored", 0, None, b"idle")]
 
     def changed_rows(self):
         changed, self.changed = self.changed, False
@@ -44,7 +44,6 @@ class World:
 
     def __init__(self):
         self.log: list[str] = []
-        self.numbers: list[int] = []
         self.writes = 0
         self.rows: dict[bytes, bytes] = {}
         self.refuse: set[str] = set()
@@ -72,7 +71,6 @@ class World:
         outs = list(outs)
         if "outputs" in self.refuse:
             raise KafkaTimeoutError
-        self.numbers += [int(dict(out.headers)["sequence"]) for out in outs]
         self.log += [f"out {out.value.decode()}" for out in outs]
 
     async def write(self, outbox, partition, rows):
@@ -278,15 +276,3 @@ async def test_a_partition_that_rests_is_written_now_and_then_and_before_it_is_h
     page.written_at -= Settings().session_timeout_s
     await world.ledger.checkpoint()
     assert world.writes == 3
-
-
-async def test_records_are_numbered_on_from_the_last_checkpoint_and_marks_are_not_counted(world):
-    await world.read(bundle("a", "b"))
-    await world.ledger.checkpoint()
-    await world.ledger._tick()
-    await world.read(bundle("lost", start=2))
-
-    world.ledger.forget()  # a crash: what was told since the checkpoint is told again, under the same number
-    await world.read(bundle("lost", start=2))
-
-    assert world.numbers == [1, 2, 2, 3, 3]

@@ -13,7 +13,7 @@ from streams.core.books import BOOKS_KEY, CLASSES, Books
 from streams.core.redeliveries import Redeliveries
 from streams.core.removals import Removals
 from streams.keyed import CLOCK_KEY
-from streams.pages import LOG_KEY, read_known
+from streams.pages import LOG_KEY, read_handled
 from streams.tables import BRANDS, SEEN
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def read_tables(settings: Settings) -> Tables:
     async with reading(settings, BRANDS) as reader:
         for row in await reader.latest():
             if row.key == LOG_KEY:
-                tables.handled[row.partition] = read_known(row.value).handled.offset
+                tables.handled[row.partition] = read_handled(row.value).offset
             elif row.key != CLOCK_KEY:
                 tables.brands[row.key.decode()] = _brand_row(row.value)
     return tables

@@ -123,21 +123,16 @@ class Examination:
                 continue
             row = tables.brands.get(one.brand)
             mark = (0, -1) if row is None else row.marks.get(origin.partition, (0, -1))
-            if (origin.epoch, origin.offset) > mark:
-                if record.offset <= tables.handled.get(record.partition, -1):
-                    where = (
-                        f"{SCORED.name} {record.partition}/{record.offset} tells {one.brand} of it, and is written down"
-                    )
-                    overdue[one.brand, origin] = Problem(
-                        append_time(record),
-                        origin.partition,
-                        origin.offset,
-                        msgspec.json.decode(record.value).get("id"),
-                        one.kind,
-                        f"{where} as handled, but {one.brand}'s row has counted up to {origin.partition}/{mark[1]} only",
-                    )
-                else:
-                    overdue.pop((one.brand, origin), None)  # it had overtaken others, and was told again in its turn
+            if (origin.epoch, origin.offset) > mark and record.offset <= tables.handled.get(record.partition, -1):
+                where = f"{SCORED.name} {record.partition}/{record.offset} tells {one.brand} of it, and is written down"
+                overdue[one.brand, origin] = Problem(
+                    append_time(record),
+                    origin.partition,
+                    origin.offset,
+                    msgspec.json.decode(record.value).get("id"),
+                    one.kind,
+                    f"{where} as handled, but {one.brand}'s row has counted up to {origin.partition}/{mark[1]} only",
+                )
         expired = {
             partition: max((first.get((keyed, partition), books.offset) for keyed in beheaded), default=-1)
             for partition, books in tables.books.items()

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from agents.cli import main
 from streams.broker import wanted_topics
 from streams.core.books import BOOKS_KEY, Books
+from streams.logs import Handled
 from streams.outbox import Out
-from streams.pages import LOG_KEY, Known, read_known
+from streams.pages import LOG_KEY, read_handled
 from streams.settings import load_settings
 from streams.tables import SEEN, STATE
 from streams.topics import RAW, TOPOLOGY
@@ -58,30 +59,30 @@ def test_topics_with_other_partition_counts_are_refused_one_line_each(terminal: 
 # -- a new epoch -------------------------------------------------------------------------------------
 
 
-def handled(terminal: Terminal, partition: int, known: Known) -> None:
+def handled(terminal: Terminal, partition: int, last: Handled) -> None:
     """Leave rows behind, as a worker does that has handled more of the log than there is."""
     seen = SEEN.full_name(terminal.settings)
-    books = Books(offset=known.offset, scored={"acme": 3})
+    books = Books(offset=last.offset, scored={"acme": 3})
     terminal.write(
-        Out(seen, partition, key, msgspec.msgpack.encode(row)) for key, row in ((BOOKS_KEY, books), (LOG_KEY, known))
+        Out(seen, partition, key, msgspec.msgpack.encode(row)) for key, row in ((BOOKS_KEY, books), (LOG_KEY, last))
     )
 
 
-async def as_it_stands(terminal: Terminal) -> tuple[dict[int, Books], dict[int, Known], dict[int, int]]:
+async def as_it_stands(terminal: Terminal) -> tuple[dict[int, Books], dict[int, Handled], dict[int, int]]:
     """Books and log rows by partition, and what is committed."""
     async with Eyes(terminal.settings.kafka_bootstrap) as eyes:
         rows = await eyes.latest(SEEN.full_name(terminal.settings))
         committed = await eyes.committed(terminal.settings.topic_prefix + terminal.settings.app_id)
     return (
         {at: msgspec.msgpack.decode(row, type=Books) for (at, key), row in rows.items() if key == BOOKS_KEY},
-        {at: read_known(row) for (at, key), row in rows.items() if key == LOG_KEY},
+        {at: read_handled(row) for (at, key), row in rows.items() if key == LOG_KEY},
         {tp.partition: offset for tp, offset in committed.items()},
     )
 
 
 def test_a_new_epoch_begins_for_each_partition_whose_log_was_replaced_and_only_once(terminal: Terminal) -> None:
     raw = RAW.full_name(terminal.settings)
-    handled(terminal, 1, Known(41, 1000, {"scored/0": 7}))
+    handled(terminal, 1, Handled(41, 1000))
 
     first, second = terminal.run("topics", "new-epoch", "--yes"), terminal.run("topics", "new-epoch", "--yes")
 
@@ -90,7 +91,7 @@ def test_a_new_epoch_begins_for_each_partition_whose_log_was_replaced_and_only_o
     assert "is the log that was read: nothing was changed" in second.stderr
     books, known, committed = asyncio.run(as_it_stands(terminal))
     assert books == {1: Books(epoch=1, offset=-1, scored={"acme": 3}, before=42)}
-    assert known == {1: Known(told={"scored/0": 7})}
+    assert known == {}
     assert committed == {1: 0}
 
 
@@ -102,14 +103,14 @@ def test_another_record_in_the_place_of_the_last_one_is_a_new_log_and_the_same_o
         async with Eyes(terminal.settings.kafka_bootstrap) as eyes:
             return next(record.timestamp for record in await eyes.read(raw) if record.partition == 0)
 
-    handled(terminal, 0, Known(0, asyncio.run(appended_ms())))
-    handled(terminal, 1, Known(0, 1000))
+    handled(terminal, 0, Handled(0, asyncio.run(appended_ms())))
+    handled(terminal, 1, Handled(0, 1000))
 
     assert terminal.run("topics", "new-epoch", "--yes").stdout == f"{raw}-1: epoch 1 begins at offset 0\n"
 
 
 def test_no_epoch_begins_while_a_worker_runs(terminal: Terminal) -> None:
-    handled(terminal, 0, Known(41, 1000))
+    handled(terminal, 0, Handled(41, 1000))
     settings = terminal.settings
 
     async def with_a_worker():
@@ -134,7 +135,7 @@ def test_no_epoch_begins_while_a_worker_runs(terminal: Terminal) -> None:
 
 
 def test_a_new_epoch_is_asked_for_twice(terminal: Terminal) -> None:
-    handled(terminal, 0, Known(41, 1000))
+    handled(terminal, 0, Handled(41, 1000))
 
     assert terminal.run("topics", "new-epoch", answer="n\n").exit_code == 1
     assert asyncio.run(as_it_stands(terminal))[0][0].epoch == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from streams.pages import LOG_KEY, read_known
+from streams.pages import LOG_KEY, read_handled
 from streams.tables import BRANDS, SEEN
 from streams.topics import RAW, SCORED
 from tests.faults.doomed import fill
@@ -51,7 +51,7 @@ async def assert_rows_cover_what_is_committed(flow: Flow) -> None:
         rows = await flow.eyes.latest(table.full_name(flow.settings))
         for tp, offset in committed.items():
             if tp.topic == topic.full_name(flow.settings) and offset:
-                assert read_known(rows.get((tp.partition, LOG_KEY))).offset >= offset - 1, tp
+                assert read_handled(rows.get((tp.partition, LOG_KEY))).offset >= offset - 1, tp
 
 
 @pytest.mark.parametrize("when", ["while it runs", pytest.param("while it recovers", marks=pytest.mark.long)])
