@@ -31,7 +31,7 @@ run: setup ## listen, detect and alert, on a Kafka of its own: [FOR=300s] [INPUT
 	@$(BIN)/groundswell up $(if $(FOR),--for '$(FOR)') $(if $(INPUT),--input '$(INPUT)') \
 		$(if $(MAP),--map '$(MAP)') $(if $(RULES),--rules '$(RULES)')
 
-test: setup ## every test; those marked kafka start a real broker (Java 17 and Maven)
+test: setup ## every test but the long ones; those marked kafka start a real broker (Java 17 and Maven)
 	$(BIN)/python -m pytest
 
 test-faults: setup ## every fault that can be injected here, against an oracle: up to half an hour

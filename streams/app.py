@@ -118,11 +118,11 @@ class GroundswellApp(faust.App):
         if self.gave_up is None:
             await self.crash(error)
 
-    def _crash(self, reason: BaseException) -> None:
+    def _crash(self, reason: BaseException, end_within_s: float = END_WITHIN_S) -> None:
         """Whoever crashed: what is durable is written, the rest must not be; and no thread may keep the process alive."""
         if self.gave_up is None:
             self.gave_up = reason
-            last_resort = threading.Timer(END_WITHIN_S, self.end)
+            last_resort = threading.Timer(end_within_s, self.end)
             last_resort.daemon = True
             last_resort.start()
         super()._crash(reason)
@@ -138,8 +138,9 @@ class GroundswellApp(faust.App):
         try:
             async with asyncio.timeout(END_WITHIN_S / 2):
                 await self.consumer.settle()
-        except TimeoutError as error:  # no broker to write to: what was not written is read again after the restart
-            self._crash(error)
+        except TimeoutError:
+            reason = TimeoutError("no broker took its last rows and offsets: what they cover is read again at the next start")
+            self._crash(reason, end_within_s=END_WITHIN_S / 2)
         await super().on_stop()
 
     def _create_directories(self) -> None:

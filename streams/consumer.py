@@ -302,6 +302,7 @@ class BundleConsumer(driver.Consumer):
         return records
 
     def _check_log(self, bundle: Bundle) -> None:
+        """Notice a log made anew: at once where it is shorter than our position, else only at the next assignment."""
         tp, records = bundle.tp, bundle.records
         if records[0].offset < bundle.after:  # we asked for what follows `after`, and the broker had to start over
             raise LogReplacedError(
@@ -309,7 +310,7 @@ class BundleConsumer(driver.Consumer):
                 f"starts over at {records[0].offset} in partition {tp.partition}, where {bundle.after} came next",
             )
         if handled := self._to_compare.get(tp):
-            check_same(tp, handled, records)
+            check_same(tp, handled, records, compacted=self._is_compacted(tp))
             if records[-1].offset >= handled.offset:
                 del self._to_compare[tp]
 

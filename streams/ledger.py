@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from itertools import chain, repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Generic
 
@@ -47,6 +48,9 @@ TIDY_KEY = b"\0tidy"
 
 TIDY_EVERY_S = 3600.0
 """How often what was replaced is let go of."""
+
+SETTLING_S = 300.0
+"""After a start, until it is let go of for the first time, and from then until the second: not each start lasts an hour."""
 
 TICK_S = 1.0
 """How often a partition that has been read to its end is told so."""
@@ -195,8 +199,9 @@ class Ledger(Service, Generic[D]):
 
     @Service.task
     async def _tidies(self) -> None:
+        pauses = chain((SETTLING_S, SETTLING_S), repeat(TIDY_EVERY_S))  # a copy goes only at the second look
         while not self.should_stop:
-            await self.sleep(TIDY_EVERY_S)
+            await self.sleep(next(pauses))
             await self._guarded(self.tidy)
 
     @Service.task

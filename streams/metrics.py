@@ -13,7 +13,9 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 RECEIVED = Counter("groundswell_mentions_received", "Raw records read; flat while sources speak: is intake running?")
 JUDGED = Counter(
-    "groundswell_mentions_judged", "Raw records by what became of them; the classes add up to received.", ["class"]
+    "groundswell_mentions_judged",
+    "Raw records by what became of them; the classes add up to received. What came after its deletion is a duplicate.",
+    ["class"],
 )
 DEAD_LETTERS = Counter(
     "groundswell_dead_letters",

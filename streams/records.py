@@ -23,6 +23,10 @@ Time = Annotated[datetime, Meta(tz=True)]
 """RFC 3339 with an offset: a time without one is refused, since nobody knows what it means."""
 
 
+Name = Annotated[str, Meta(max_length=1024)]
+"""What is shown as evidence is kept in rows, which must stay small: longer ones are refused at the door."""
+
+
 class Origin(Struct, frozen=True):
     """Where in the raw log a record comes from: the identity that exact counting rests on."""
 
@@ -79,13 +83,13 @@ class Mention(Struct, frozen=True, kw_only=True, omit_defaults=True):
     quoted_text: str | None = None
     parent_text: str | None = None
     lang: str | None = None
-    author_id: str | None = None
-    author_name: str | None = None
+    author_id: Name | None = None
+    author_name: Name | None = None
     author_followers: int | None = None
     author_created_at: Time | None = None
     posted_at: Time | None = None
     ingested_at: Time | None = None
-    url: str | None = None
+    url: Annotated[str, Meta(max_length=4096)] | None = None
     in_reply_to: str | None = None
     root: str | None = None
     quoted: str | None = None

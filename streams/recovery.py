@@ -25,6 +25,7 @@ class PatientRecovery(Recovery):
             if self.should_stop:
                 raise
             self.log.warning("a step of recovery was not answered (%r): it begins again", error)
+            await self.sleep(1.0)
             self.signal_recovery_start.set()
             raise RebalanceAgain from error
 

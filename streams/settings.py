@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         10.0, ge=1, description="A worker silent for this long loses its partitions, seconds."
     )
     stall_timeout_s: float = Field(
-        120.0, ge=5, description="A worker in which nothing moves for this long while records wait ends, seconds."
+        120.0, ge=5, description="A worker in which what ought to move stands still for this long ends, seconds."
     )
     checkpoint_s: float = Field(
         1.0, gt=0, le=30, description="Rows are written and offsets released this often, seconds."
@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     webhook_url: str | None = Field(None, description="Where the webhook notifier posts. https, or http on loopback.")
     webhook_secret: SecretStr | None = Field(None, description="Standard Webhooks secret, whsec_...")
     author_key: SecretStr | None = Field(
-        None, description="Authors are remembered by hashes only; with this key nobody else can guess whose they are."
+        None,
+        description="Keys the hashes by which authors are remembered, so that nobody else can guess whose they are.",
     )
 
     metrics_host: str = Field("127.0.0.1", description="Prometheus endpoint's address.")

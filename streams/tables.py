@@ -49,7 +49,7 @@ class Table:
 
 
 # fmt: off
-SEEN       = Table("seen",       key="first offset, or 'books'",    value="mentions remembered; the partition's books", owner="intake", follows="mentions.raw", sized="raw")
+SEEN       = Table("seen",       key="first offset; books",    value="mentions remembered; the partition's books", owner="intake", follows="mentions.raw", sized="raw")
 BRANDS     = Table("brands",     key="brand",                       value="figures, detectors' state, samples",         owner="detect", follows="mentions.scored")
 INCIDENTS  = Table("incidents",  key="brand",                       value="the open alert, episodes applied",           owner="alerts", follows="spikes")
 DELIVERIES = Table("deliveries", key="alert id and notifier",       value="newest step, attempt, next time",            owner="notify", follows="alerts")
@@ -98,7 +98,7 @@ class RowTable(faust.Table):
         if end >= 0 and end - len(rows) != before:
             # Somebody else wrote in between: a worker that was cut off, whose batches came through after it had lost
             # the partition. Ours must be the newest of every row, for whoever recovers from the changelog next.
-            everything = list(self.rows(partition))
+            everything = sorted(self.rows(partition), key=lambda row: (row[0].startswith(b"\0"), row[0]))
             end = await self._log(outbox, partition, everything)
             with self._on_disk():
                 self._apply(partition, (), end)

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 2.0
 ANSWER_WITHIN_S = 5.0
+PAUSE_S = LOOK_EVERY_S + 2 * ANSWER_WITHIN_S
+"""Between two looks, and more: the worker itself stood still."""
 
 
 class StalledError(Exception):
-    """Something that ought to move does not; the message says what, since when, and what waits."""
+    """Something that ought to move does not; the message says what, for how long, and what waits."""
 
 
 class Thing(NamedTuple):
@@ -103,10 +105,13 @@ class Watchdog(Service):
 
     @Service.task
     async def _look(self) -> None:
-        judge = Judge(self._patience_s, now_s())
+        looked_at = now_s()
+        judge = Judge(self._patience_s, looked_at)
         while not (self.should_stop or self._app.should_stop):
             ends = await self._ask()
-            verdict = judge.look(now_s(), dict(self._things(ends or {})), answered=ends is not None)
+            before, looked_at = looked_at, now_s()
+            slept = looked_at - before > PAUSE_S  # the worker was frozen, or the machine: nobody moved, we did not either
+            verdict = judge.look(looked_at, dict(self._things(ends or {})), answered=ends is not None and not slept)
             metrics.INGEST_STALLED.set(verdict.stalled_s)
             if verdict.hung and not self._app.should_stop:
                 others = f"; so have {len(verdict.hung) - 1} other things" if len(verdict.hung) > 1 else ""
@@ -118,9 +123,12 @@ class Watchdog(Service):
 
     @Service.task
     async def _turn(self) -> None:
-        """Where the event loop itself no longer turns, the interpreter ends the process and says where each thread stands."""
+        """Where the event loop itself no longer turns, the interpreter ends the process and says where each thread stands.
+
+        A process that was stopped for so long (SIGSTOP) is ended when it goes on; a machine that slept costs nothing.
+        """
         while not self.should_stop:
-            faulthandler.dump_traceback_later(self._patience_s, exit=True)
+            faulthandler.dump_traceback_later(2 * self._patience_s, exit=True)
             await self.sleep(LOOK_EVERY_S)
         faulthandler.cancel_dump_traceback_later()  # whoever stops the worker has a deadline of its own
 
@@ -155,15 +163,15 @@ class Watchdog(Service):
 
     async def _ask(self) -> Mapping[TopicPartition, int] | None:
         """Where the logs end; None: no broker says so. Then it is asked over a new connection the next time."""
-        raw = {TopicPartition(self._raw, partition) for partition in range(self._app.groundswell.raw_partitions)}
+        ours: set[TopicPartition] = set()
         with suppress(ConsumerNotStarted):
-            raw |= self._app.consumer.source_partitions()
+            ours |= self._app.consumer.source_partitions()
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 if self._asking is None:
                     self._asking = AIOKafkaConsumer(bootstrap_servers=self._app.groundswell.kafka_bootstrap)
                     await self._asking.start()
-                return await self._asking.end_offsets(raw)
+                return await self._asking.end_offsets(ours or {TopicPartition(self._raw, 0)})
         except (KafkaError, OSError):  # a timeout is one of the latter
             await self._hang_up()
             return None
@@ -171,4 +179,6 @@ class Watchdog(Service):
     async def _hang_up(self) -> None:
         if self._asking is not None:
             asking, self._asking = self._asking, None
-            await asking.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    await asking.stop()

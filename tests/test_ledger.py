@@ -276,3 +276,24 @@ async def test_a_partition_that_rests_is_written_now_and_then_and_before_it_is_h
     page.written_at -= Settings().session_timeout_s
     await world.ledger.checkpoint()
     assert world.writes == 3
+
+
+async def test_what_was_replaced_is_let_go_of_twice_soon_after_a_start_and_then_each_hour(world, monkeypatch):
+    class EnoughError(Exception):
+        pass
+
+    slept, tidied = [], []
+
+    async def sleep(pause_s):
+        if len(slept) == 4:
+            raise EnoughError
+        slept.append(pause_s)
+
+    async def tidy():
+        tidied.append(sum(slept))
+
+    monkeypatch.setattr(world.ledger, "sleep", sleep)
+    monkeypatch.setattr(world.ledger, "tidy", tidy)
+    with pytest.raises(EnoughError):
+        await Ledger._tidies.fun(world.ledger)
+    assert tidied == [300, 600, 600 + 3600, 600 + 7200]

@@ -9,12 +9,16 @@ from aiokafka import TopicPartition
 
 from streams.logs import CLOCK_SLACK_MS, Extent, Handled, LogReplacedError, Start, check_same, start_of
 
-RAW, SPIKES = TopicPartition("eu.mentions.raw", 2), TopicPartition("eu.spikes", 2)
+RAW, SPIKES, ALERTS = (TopicPartition(f"eu.{name}", 2) for name in ("mentions.raw", "spikes", "alerts"))
 NEVER = Handled()
 
 
 def start(begin: int, end: int, committed: int | None, handled: Handled, *, compacted: bool = False) -> Start:
     return start_of(RAW, Extent(begin, end), committed, handled, compacted=compacted)
+
+
+def compare(handled: Handled, *records: SimpleNamespace) -> None:
+    check_same(RAW, handled, records, compacted=False)
 
 
 def record(offset: int, appended_ms: int) -> SimpleNamespace:
@@ -58,18 +62,25 @@ def test_a_log_shorter_than_what_was_handled_is_refused(committed, handled):
 
 
 def test_the_same_records_are_the_same_log():
-    check_same(RAW, Handled(5, 1000), [record(4, 990), record(5, 1000), record(6, 99_000)])
+    compare(Handled(5, 1000), record(4, 990), record(5, 1000), record(6, 99_000))
 
 
 def test_another_record_in_the_place_of_the_last_one_is_another_log():
     with pytest.raises(LogReplacedError, match="another record at offset 5"):
-        check_same(RAW, Handled(5, 1000), [record(4, 990), record(5, 1001)])
+        compare(Handled(5, 1000), record(4, 990), record(5, 1001))
 
 
 def test_younger_records_before_the_last_one_are_another_log_but_clocks_may_be_set_back_a_little():
-    check_same(RAW, Handled(5, 1000), [record(4, 1000 + CLOCK_SLACK_MS)])
+    compare(Handled(5, 1000), record(4, 1000 + CLOCK_SLACK_MS))
     with pytest.raises(LogReplacedError):
-        check_same(RAW, Handled(5, 1000), [record(4, 1001 + CLOCK_SLACK_MS)])
+        compare(Handled(5, 1000), record(4, 1001 + CLOCK_SLACK_MS))
+
+
+def test_a_compacted_topic_bears_its_writers_clocks_so_one_that_was_ahead_makes_no_other_log_of_it():
+    ahead = [record(4, 9_000_000), record(5, 1001)]
+    check_same(ALERTS, Handled(5, 1000), ahead, compacted=True)
+    with pytest.raises(LogReplacedError):
+        check_same(ALERTS, Handled(5, 1000), ahead, compacted=False)
 
 
 def test_the_message_names_the_command_for_raw_and_the_prefix_for_other_topics():

@@ -75,7 +75,7 @@ async def read_tables(settings: Settings) -> Tables:
         tables.memories[partition] = Redeliveries(settings.remembered_mentions, key)
         tables.removals[partition] = Removals(key)
     async with reading(settings, SEEN) as reader:
-        # Blocks of remembered mentions in the order of their first offsets; "books" comes after every digit.
+        # Blocks of remembered mentions in the order of their first offsets; the books' key comes before every digit.
         for row in sorted(await reader.latest(), key=lambda row: row.key):
             if row.key == BOOKS_KEY:
                 books = tables.books[row.partition] = msgspec.msgpack.decode(row.value, type=Books)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agents.cli.chosen import Chosen
     from agents.cli.identities import Findings
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -35,12 +36,13 @@ def audit(chosen: Chosen, since: str | None, begin: str | None, end: str | None,
 
     Each raw record that intake has written down must be in one class, with what belongs to it: a record on
     mentions.scored for each brand, a removal, or a dead letter. And each brand's row must have counted what it was
-    told, once. It may run while everything runs, reads as a stranger would, and changes nothing.
+    told, once. It may run while everything runs, joins no consumer group, and changes nothing.
 
     With a span of time only the records that came in then are looked at, and totals since the beginning are left out.
 
     Exit code 0: it adds up. 1: it does not; the first record that is not accounted for is named. Use the workers'
-    settings: GROUNDSWELL_MAX_FUTURE_S decides what has to be a dead letter.
+    settings: GROUNDSWELL_MAX_FUTURE_S decides what has to be a dead letter, and with another GROUNDSWELL_AUTHOR_KEY
+    than theirs it refuses to look.
 
     \b
     Examples:
@@ -48,7 +50,7 @@ def audit(chosen: Chosen, since: str | None, begin: str | None, end: str | None,
       groundswell audit --since 1h
       groundswell audit --from 2026-03-02T09:00Z --to 2026-03-02T10:00Z --json | jq .problems
 
-    Next: if it does not add up, keep the topics, and say what the first problem says.
+    Next: if it does not add up, keep the topics and this command's output, and report it.
     """  # noqa: D301
     span = _span(since, begin, end)
     began = monotonic()
@@ -66,16 +68,21 @@ def _span(since: str | None, begin: str | None, end: str | None) -> Span | None:
     if since is None and begin is None and end is None:
         return None
     if since is not None and begin is not None:
-        raise click.UsageError("--since and --from say the same: use one of them")
+        raise click.UsageError("--since and --from both say where to begin: use one of them")
     now = datetime.now(UTC)
-    start = datetime.fromtimestamp(0, UTC) if begin is None else _time("--from", begin)
-    return Span(now - _while(since) if since else start, now if end is None else _time("--to", end))
+    until = now if end is None else _time("--to", end)
+    start = EPOCH if begin is None else _time("--from", begin)
+    if since is not None:
+        start = _before(now, since)
+    if not start < min(now, until):
+        raise click.UsageError("a span of time has to begin before it ends, and before now")
+    return Span(max(start, EPOCH), until)
 
 
-def _while(said: str) -> timedelta:
+def _before(now: datetime, said: str) -> datetime:
     number, unit = said[:-1], said[-1:]
     try:
-        return timedelta(seconds=float(number) * UNITS[unit])
+        return now - timedelta(seconds=float(number) * UNITS[unit])
     except (KeyError, ValueError, OverflowError):
         raise click.BadParameter(
             f"{said!r}: expected a while such as 90s, 30m, 1h or 7d", param_hint="--since"

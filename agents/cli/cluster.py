@@ -1,6 +1,6 @@
 """What Kafka knows of a running system: its brokers, topics and workers, and how far each partition is handled.
 
-Asked for as a stranger: nothing is created, no group is joined, nothing is committed.
+To ask changes nothing: no topic is created, no group is joined, nothing is committed.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError
 
-from agents.cli.errors import CommandError
-from agents.cli.read import connected
+from agents.cli.condition import Broker
+from agents.cli.read import administering, connected
 from streams.broker import wanted_topics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.structs import ConsumerRecord
 
     from streams.settings import Settings
@@ -29,15 +29,6 @@ if TYPE_CHECKING:
 PEEK_BYTES = 64 * 1024
 PATIENCE_S = 10.0
 COORDINATOR_S = 5.0
-
-
-class Broker(NamedTuple):
-    """One broker."""
-
-    id: int
-    host: str
-    port: int
-    controller: bool
 
 
 class Worker(NamedTuple):
@@ -82,7 +73,7 @@ async def look(settings: Settings) -> Cluster:
         KafkaError: it does not know, because a partition has no leader.
     """
     wanted = wanted_topics(settings)
-    async with _admin(settings) as admin:
+    async with administering(settings) as admin:
         described = await admin.describe_cluster()
         brokers = [
             Broker(one["node_id"], one["host"], one["port"], one["node_id"] == described["controller_id"])
@@ -148,19 +139,6 @@ def _owned(assignment: bytes) -> frozenset[TopicPartition]:
     if not assignment:
         return frozenset()
     return frozenset(ConsumerProtocolMemberAssignment.decode(assignment).partitions())
-
-
-@asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, client_id=f"{settings.app_id}-cli")
-    try:
-        try:
-            await admin.start()
-        except (KafkaError, OSError) as error:
-            raise CommandError(f"no Kafka broker answers at {settings.kafka_bootstrap}: {error}") from error
-        yield admin
-    finally:
-        await admin.close()
 
 
 @asynccontextmanager

@@ -125,7 +125,7 @@ def of_cluster(settings: Settings, at: datetime, cluster: Cluster) -> Condition:
     condition = Condition(
         at,
         settings.kafka_bootstrap,
-        brokers=[Broker(*one) for one in cluster.brokers],
+        brokers=cluster.brokers,
         topics=[
             TopicState(
                 name,

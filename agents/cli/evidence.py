@@ -144,6 +144,8 @@ class Walk:
             self._miss(record, one, DEAD, f"it was set aside, and told to {names(told)} as well")
         elif not letter and isinstance(one, Rejected) and not self._letter_expired(record):
             at = self.books.epoch, record.offset
+            if self._replica.is_letter_gone(at, record.key, record.value):
+                return DEAD  # taken away at once
             self._letters[at] = Problem.of(
                 record, one, DEAD, f"dead-letters holds nothing of it ({one.reason}: {one.detail})"
             )

@@ -23,7 +23,7 @@ from msgspec import Struct
 from agents.cli.accounts import read_tables
 from agents.cli.errors import CommandError
 from agents.cli.evidence import Walk
-from agents.cli.identities import judge
+from agents.cli.identities import is_whole, judge
 from agents.cli.problems import Problem, append_time
 from agents.cli.read import reading
 from agents.cli.tellings import REMOVED, SET_ASIDE, TOLD, Tellings
@@ -163,7 +163,7 @@ class Examination:
                 tables.memories[tp.partition],
                 tables.removals[tp.partition],
                 self._tellings,
-                expired=expired[tp.partition],
+                expired=max(expired[tp.partition], tables.books[tp.partition].begin - 1),
                 letters_since=letters_since.get(tp.partition),
                 max_future=timedelta(seconds=settings.max_future_s),
             )
@@ -175,4 +175,7 @@ class Examination:
         reader.ends = {tp: min(end, 1 + tables.books[tp.partition].offset) for tp, end in until.items()}
         async for record in reader.to_end({tp: min(offset, reader.ends[tp]) for tp, offset in since.items()}):
             walks[record.partition].take(record)
+        for walk in walks.values():
+            if self._span is None and is_whole(walk):
+                walk.believe_books()
         return walks, waiting

@@ -10,17 +10,18 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
-from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.cli.errors import CommandError
-from agents.cli.read import connected, reading
-from agents.cli.traces import cut_off, pattern_of, take_away, traces_in
+from agents.cli.read import administering, connected, reading
+from agents.cli.traces import cut_off, take_away, traces_in
 from agents.sources.publisher import make_producer
 from streams.records import Mention, encode
 from streams.topics import RAW, TOPOLOGY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from aiokafka.admin import AIOKafkaAdminClient
 
     from agents.cli.chosen import Chosen
     from agents.cli.read import Ends
@@ -29,12 +30,17 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 LOOK_EVERY_S = 0.2
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @click.command()
 @click.argument("author")
-@click.option("--purge", is_flag=True, help="Also delete them, and all that stands before them, from the plain logs.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--purge",
+    is_flag=True,
+    help="Also delete them, and all that stands before them, from mentions.raw, mentions.scored and spikes.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask, not even before a purge.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a topic.")
 @click.pass_obj
 def forget(chosen: Chosen, author: str, purge: bool, yes: bool, as_json: bool) -> None:
@@ -44,7 +50,9 @@ def forget(chosen: Chosen, author: str, purge: bool, yes: bool, as_json: bool) -
     are history and stay. What they say later is heard again: tell the source to leave them out.
 
     Workers must run. Then every topic and changelog is searched, and what still names them is listed, with the
-    time by which Kafka drops it. The plain logs keep it until their retention ends, unless --purge.
+    time by which Kafka drops it. The logs mentions.raw, mentions.scored and spikes keep it until their retention
+    ends. --purge deletes it there at once, but only with everything before it, other people's words included:
+    whoever subscribes to those logs and has not read that far never will.
 
     \b
     Examples:
@@ -89,29 +97,33 @@ async def _tell_workers(settings: Settings, author: str) -> None:
             "only workers can take out what is in their tables. Start one, or wait a moment, and run this again; nothing was "
             "done."
         )
-    now = datetime.now(UTC)
-    gone = Mention(
-        id=f"forget:{now.isoformat()}", source="forget", op="account_removed", author_id=author, observed_at=now
-    )
     producer = make_producer(settings)
+
+    async def remove(partition: int, at: datetime) -> datetime:
+        gone = Mention(
+            id=f"forget:{at.isoformat()}", source="forget", op="account_removed", author_id=author, observed_at=at
+        )
+        sent = await producer.send_and_wait(
+            RAW.full_name(settings), encode(gone), gone.id.encode(), partition=partition
+        )
+        return datetime.fromtimestamp(sent.timestamp / 1000, UTC)
+
     async with connected(producer, settings):
+        # Our clock may be wrong: ahead of the broker's the removal would be a dead letter, behind it too little would go.
+        now = await remove(0, EPOCH)
         for partition in range(settings.raw_partitions):
-            await producer.send_and_wait(RAW.full_name(settings), encode(gone), gone.id.encode(), partition=partition)
+            await remove(partition, now)
     await _applied(settings)
 
 
 async def _applied(settings: Settings) -> None:
     """Return once the workers have handled what each topic of the flow holds by now, one after the other."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    await admin.start()
-    try:
+    async with administering(settings) as admin:
         for topic in TOPOLOGY:
             if topic.read_by[0] not in ("people", "subscribers"):
                 async with reading(settings, topic) as reader:
                     begins, ends = await reader.starts(), reader.ends
                 await _handled(admin, settings.topic_prefix + settings.app_id, begins, ends)
-    finally:
-        await admin.close()
 
 
 async def _handled(admin: AIOKafkaAdminClient, group: str, begins: Ends, ends: Ends) -> None:
@@ -135,8 +147,7 @@ async def _handled(admin: AIOKafkaAdminClient, group: str, begins: Ends, ends: E
 async def _search(settings: Settings, author: str) -> list[Traces]:
     from streams.tables import STATE  # noqa: PLC0415  loads Faust
 
-    pattern = pattern_of(author)
-    return [await traces_in(settings, topic, pattern) for topic in (*TOPOLOGY, *STATE)]
+    return [await traces_in(settings, topic, author) for topic in (*TOPOLOGY, *STATE)]
 
 
 def _report(found: Iterable[Traces], *, as_json: bool) -> None:
@@ -145,8 +156,8 @@ def _report(found: Iterable[Traces], *, as_json: bool) -> None:
     for one in found:
         gone_by = f"{one.gone_by:%Y-%m-%d %H:%M} UTC" if one.gone_by else None
         if as_json:
-            fields = {"topic": one.name, "standing": one.standing, "replaced": one.replaced, "gone_by": gone_by}
-            click.echo(json.dumps(fields))
+            counts = {"standing": one.standing, "replaced": one.replaced, "alike": one.alike}
+            click.echo(json.dumps({"topic": one.name, **counts, "gone_by": gone_by}))
         else:
             click.echo(f"{one.name}: {_said(one)}{f', gone by {gone_by}' if gone_by else ''}")
         if one.standing and not one.is_log:
@@ -158,8 +169,9 @@ def _report(found: Iterable[Traces], *, as_json: bool) -> None:
 
 
 def _said(one: Traces) -> str:
-    if not one.standing and not one.replaced:
+    if not one.standing and not one.replaced and not one.alike:
         return "nothing"
     replaced = f"{one.replaced:,} replaced" if one.replaced else ""
     standing = f"{one.standing:,} standing" if one.standing else ""
-    return ", ".join(filter(None, (standing, replaced)))
+    alike = f"{one.alike:,} that may name them" if one.alike else ""
+    return ", ".join(filter(None, (standing, replaced, alike)))

@@ -1,4 +1,4 @@
-"""Whether the accounts add up (DESIGN 4.9): intake's books and the brands' rows, against what the topics hold. Pure.
+"""Whether the accounts add up (README, Nothing lost): intake's books and the brands' rows, against what the topics hold. Pure.
 
 in = matched + unmatched + excluded + duplicate + dead + control
 scored, re-sends ignored = applied + late
@@ -111,7 +111,8 @@ def judge(
     return Findings(walks, waiting, shown, [*named, *totals], tellings.again, cumulative, wrong - len(named))
 
 
-def _is_whole(walk: Walk) -> bool:
+def is_whole(walk: Walk) -> bool:
+    """Whether the partition stands from its first record on, with all that was told of it."""
     return walk.books.epoch == 0 and walk.first in (None, 0) and walk.expired < 0
 
 
@@ -119,11 +120,10 @@ def _misbooked(walk: Walk) -> Iterator[str]:
     """Where the whole log stands the books must say of it what the topics say; else they can only be too large."""
     books, here = walk.books, f"raw partition {walk.partition}"
     booked = sum(sum(counts.values()) for counts in books.classes.values())
-    if not _is_whole(walk):
+    if not is_whole(walk):
         if booked > books.before + books.offset + 1:
             yield f"{here}: {booked:,} records are booked of {books.before + books.offset + 1:,}"
         return
-    walk.believe_books()
     if booked != walk.records:
         yield f"{here}: it holds {walk.records:,} records up to {books.offset}, {booked:,} are booked"
     for source in sorted(books.classes.keys() | walk.classes.keys()):
@@ -171,13 +171,13 @@ def _miscounted(brand: str, one: _Brand, tables: Tables, walks: Mapping[int, Wal
     says = f"brand {brand}: its row has counted {row.total:,} ({counted.applied:,} applied + {counted.late:,} late)"
     marks = ", ".join(f"{partition}/{mark[1]}" for partition, mark in sorted(row.marks.items()))
     wanted = tables.scored()[brand] - one.under_way + one.early
-    if all(map(_is_whole, walks.values())) and row.total != one.marked:
+    if all(map(is_whole, walks.values())) and row.total != one.marked:
         yield f"{says}, mentions.scored holds {one.marked:,} up to its watermarks {marks or '(none)'}"
     elif row.total != wanted:
         yield f"{says}, by intake's books it is {wanted:,} up to its watermarks {marks or '(none)'}"
     for partition, walk in walks.items():
         booked = walk.books.scored.get(brand, 0)
-        if _is_whole(walk) and booked != one.told[partition]:
+        if is_whole(walk) and booked != one.told[partition]:
             yield (
                 f"brand {brand}: mentions.scored holds {one.told[partition]:,} from raw partition {partition} up to "
                 f"{walk.books.offset}, {booked:,} are booked"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Self
+
+from agents.cli.problems import append_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from aiokafka.structs import ConsumerRecord
 
@@ -44,7 +46,7 @@ class Letter(NamedTuple):
         """
         said = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
         return cls(
-            set_aside_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            set_aside_at=append_time(record),
             epoch=int(said["dlq.original-epoch"]),
             partition=int(said["dlq.original-partition"]),
             offset=int(said["dlq.original-offset"]),

@@ -149,8 +149,8 @@ class LocalKafka:
 
     def _configure(self) -> None:
         known_port, known_controller = self._ports() or (None, None)
-        port = self._port or known_port or _free_port()
-        controller = known_controller or _free_port()
+        port = self._port or known_port or free_port()
+        controller = known_controller or free_port()
         for needed in (port, controller):
             if not _is_free(needed):
                 raise LocalKafkaError(
@@ -231,7 +231,8 @@ class LocalKafka:
             self._child = None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at, and that systems give to no client."""
     return next(port for port in random.sample(PORTS, len(PORTS)) if _is_free(port))
 
 

@@ -1,4 +1,4 @@
-"""Reading a whole topic, as a stranger would: in no consumer group, committing nothing."""
+"""Reading a whole topic, in no consumer group and committing nothing; and how commands connect at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from agents.cli.errors import CommandError
@@ -27,7 +28,9 @@ Ends = dict[TopicPartition, int]
 
 
 @asynccontextmanager
-async def connected(client: AIOKafkaConsumer | AIOKafkaProducer, settings: Settings) -> AsyncIterator[None]:
+async def connected(
+    client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient, settings: Settings
+) -> AsyncIterator[None]:
     """Start a client, and stop it whatever happens.
 
     Raises:
@@ -43,7 +46,19 @@ async def connected(client: AIOKafkaConsumer | AIOKafkaProducer, settings: Setti
             ) from error
         yield
     finally:
-        await client.stop()
+        await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+
+
+@asynccontextmanager
+async def administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Ask the broker about itself and its groups, or have it delete.
+
+    Raises:
+        CommandError: no broker answers.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, client_id=f"{settings.app_id}-cli")
+    async with connected(admin, settings):
+        yield admin
 
 
 @asynccontextmanager

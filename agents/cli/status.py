@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from agents.cli.cluster import look, peek
 from agents.cli.condition import Condition, add_books, add_brands, of_cluster
 from agents.cli.errors import CommandError
+from agents.cli.problems import append_time
 from agents.cli.read import reading
 from agents.cli.shown import console, table
 from streams.core.books import BOOKS_KEY, Books
@@ -23,7 +25,6 @@ from streams.tables import SEEN, STATE
 from streams.topics import ALERTS, BRAND_STATS
 
 if TYPE_CHECKING:
-    from aiokafka.structs import ConsumerRecord
     from rich.console import Console
 
     from agents.cli.chosen import Chosen
@@ -46,7 +47,7 @@ def status(chosen: Chosen, as_json: bool) -> None:
     """Show at a glance whether everything runs, and how far behind it is.
 
     Brokers, topics, workers and what each partition waits for; sources, rules, brands that still learn, dead letters
-    and open alerts. It reads as a stranger would: it joins no group, makes no topic and needs no data folder.
+    and open alerts. It joins no consumer group, makes no topic and needs no data folder.
 
     Exit code 0: all is well. 1: no broker answers, a topic is missing or has other partition counts than the settings
     say, or records wait in a partition that no worker owns; each is said on stderr.
@@ -62,7 +63,7 @@ def status(chosen: Chosen, as_json: bool) -> None:
     settings = chosen.settings()
     try:
         condition = asyncio.run(_condition(settings, datetime.now(UTC)))
-    except CommandError as error:
+    except (CommandError, KafkaError) as error:
         condition = Condition(datetime.now(UTC), settings.kafka_bootstrap, well=False, wrong=[str(error)])
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(condition)))
@@ -89,10 +90,10 @@ async def _condition(settings: Settings, at: datetime) -> Condition:
     found = await peek(settings, waiting | rows)
     for one in condition.progress:
         if first := found.get(TopicPartition(one.topic, one.partition)):
-            one.lag_s = round(max(0.0, (at - _at(first)).total_seconds()), 1)
+            one.lag_s = round(max(0.0, (at - append_time(first)).total_seconds()), 1)
         changelog = changelogs[one.topic.removeprefix(settings.topic_prefix)]
         if row := found.get(TopicPartition(changelog, one.partition)):
-            one.checkpoint_at = _at(row)
+            one.checkpoint_at = append_time(row)
     there = cluster.partitions
     if SEEN.full_name(settings) in there:
         add_books(condition, await _books(settings))
@@ -104,10 +105,6 @@ async def _condition(settings: Settings, at: datetime) -> Condition:
             {key: msgspec.json.decode(value, type=Alert) for key, value in alerts.items()},
         )
     return condition
-
-
-def _at(record: ConsumerRecord) -> datetime:
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
 async def _books(settings: Settings) -> dict[int, Books]:
@@ -169,14 +166,14 @@ def _row(one: Progress, condition: Condition, prefix: str, names: dict[str, str]
         "-" if one.committed is None else one.committed,
         one.end,
         one.lag,
-        "?" if one.lag_s is None else _while(one.lag_s),
+        "?" if one.lag_s is None else _say_while(one.lag_s),
         "-" if one.checkpoint_at is None else f"{_ago(condition, one.checkpoint_at)} ago",
     )
 
 
 def _figures(condition: Condition) -> list[tuple[str, str]]:
     letters = condition.dead_letters
-    sources = [f"{one_line(one.source, 20)} {_while(one.ago_s)} ago" for one in condition.sources]
+    sources = [f"{one_line(one.source, 20)} {_say_while(one.ago_s)} ago" for one in condition.sources]
     learning = [f"{one_line(one.brand, 20)} until {one.until:%Y-%m-%d %H:%M}" for one in condition.learning]
     return [
         ("sources, last heard", _some(sources)),
@@ -202,10 +199,10 @@ def _share(share: float | None) -> str:
 
 
 def _ago(condition: Condition, at: datetime) -> str:
-    return _while(max(0.0, (condition.at - at).total_seconds()))
+    return _say_while(max(0.0, (condition.at - at).total_seconds()))
 
 
-def _while(seconds: float) -> str:
+def _say_while(seconds: float) -> str:
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
         if abs(seconds) >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

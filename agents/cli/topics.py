@@ -6,20 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from agents.cli.errors import CommandError
+from agents.cli.shown import console, table
 from streams.topics import DAY_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from agents.cli.chosen import Chosen
     from streams.settings import Settings
     from streams.topics import Topic
-
-PIPED_WIDTH = 1000  # nobody reads a pipe by its width: one line a row
 
 
 @click.group()
@@ -53,11 +48,12 @@ def create(chosen: Chosen) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def new_epoch(chosen: Chosen, yes: bool) -> None:
-    """Go on with a mentions.raw that was deleted and made anew.
+    """Go on with a mentions.raw that was deleted and made anew, or cut off.
 
     Workers refuse such a log: its offsets start over. This begins a new epoch for each raw partition whose log
     is another than the one that was read; the others stay as they are. Counts stay and go on; what was told
     before and is delivered again counts as a duplicate. What the old log held and no worker had read is lost.
+    Of a log that was cut off and went on, what stands before the cut was counted already and is not read again.
     Stop all workers first. Safe to run again.
 
     \b
@@ -97,9 +93,6 @@ def topology(chosen: Chosen) -> None:
     from streams.topics import TOPOLOGY  # noqa: PLC0415
 
     settings = chosen.settings()
-    console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
     flow = (
         (
             topic.full_name(settings),
@@ -107,7 +100,7 @@ def topology(chosen: Chosen) -> None:
             topic.value.replace("|", " | "),
             topic.written_by,
             ", ".join(topic.read_by),
-            str(topic.partitions(settings)),
+            topic.partitions(settings),
             _kept(topic, settings),
         )
         for topic in TOPOLOGY
@@ -119,22 +112,16 @@ def topology(chosen: Chosen) -> None:
             t.value,
             t.owner,
             settings.topic_prefix + t.follows,
-            str(t.partitions(settings)),
+            t.partitions(settings),
             t.full_name(settings),
         )
         for t in STATE
     )
-    console.print(_table("Topics", ("topic", "key", "value", "written by", "read by", "partitions", "kept"), flow))
-    console.print(_table("State", ("table", "key", "value", "owner", "follows", "partitions", "changelog"), state))
-
-
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column == "partitions" else "left", header_style="dim")
-    for row in rows:
-        table.add_row(*row)
-    return table
+    out = console()
+    columns = ("topic", "key", "value", "written by", "read by", "partitions", "kept")
+    out.print(table("Topics", columns, flow, words=len(columns)))
+    columns = ("table", "key", "value", "owner", "follows", "partitions", "changelog")
+    out.print(table("State", columns, state, words=len(columns)))
 
 
 def _kept(topic: Topic, settings: Settings) -> str:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 
-from agents.cli.read import connected, reading
+from agents.cli.read import administering, connected, reading
 from agents.sources.publisher import make_producer
 from streams.topics import CLOSED_AFTER_MS, Topic
 
@@ -31,6 +31,7 @@ class Traces(NamedTuple):
     """What one topic holds of an author.
 
     `standing` records name them; `replaced` ones do too, but a later one of the same key has taken their place.
+    Of `alike` ones that stand nobody can tell: the id is a word in them, but part of something longer.
     `behind` is, by partition, just behind the last of them, `others` how many records stand before that which do
     not name them. `gone_by`: by when Kafka has dropped all of it; None where it stays for good, or there is nothing.
     """
@@ -43,6 +44,7 @@ class Traces(NamedTuple):
     behind: Ends
     keys: tuple[tuple[int, bytes], ...]
     gone_by: datetime | None
+    alike: int = 0
 
     @property
     def is_log(self) -> bool:
@@ -51,16 +53,28 @@ class Traces(NamedTuple):
 
 
 def pattern_of(author: str) -> re.Pattern[bytes]:
-    """Match an author's id as a whole word, in text, in JSON however it is escaped, and in a table's row."""
-    escaped = json.dumps(author)[1:-1]
-    spelt = {author, escaped, author.replace("/", "\\/"), escaped.replace("/", "\\/")}
-    words = b"|".join(re.escape(word.encode()) for word in sorted(spelt))
-    # A row says how long a string is just before it, and that byte may be a letter.
-    packed = re.escape(msgspec.msgpack.encode(author))
-    return re.compile(rb"(?<![A-Za-z0-9_])(?:%s)(?![A-Za-z0-9_])|%s" % (words, packed))
+    """Match an author's id as a word, whole or within something longer."""
+    return re.compile(rb"(?<![A-Za-z0-9_])(?:%s)(?![A-Za-z0-9_])|%s" % (_spelt(author), _packed(author)))
 
 
-async def traces_in(settings: Settings, topic: Topic | Table, author: re.Pattern[bytes]) -> Traces:
+def whole_pattern_of(author: str) -> re.Pattern[bytes]:
+    """Match an author's id as a string of its own: in JSON, in a table's row, or as the whole content."""
+    return re.compile(rb'(?<!\\)"(?:%s)"|\A(?:%s)\Z|%s' % (_spelt(author), _spelt(author), _packed(author)))
+
+
+def _spelt(author: str) -> bytes:
+    """However JSON escapes it."""
+    quoted = {json.dumps(author)[1:-1], json.dumps(author, ensure_ascii=False)[1:-1]}
+    spelt = {author, *quoted, *(word.replace("/", "\\/") for word in (author, *quoted))}
+    return b"|".join(re.escape(word.encode()) for word in sorted(spelt))
+
+
+def _packed(author: str) -> bytes:
+    """A row says how long a string is just before it, and that byte may be a letter."""
+    return re.escape(msgspec.msgpack.encode(author))
+
+
+async def traces_in(settings: Settings, topic: Topic | Table, author: str) -> Traces:
     """Search one topic.
 
     Raises:
@@ -69,19 +83,29 @@ async def traces_in(settings: Settings, topic: Topic | Table, author: re.Pattern
     named, seen, before = 0, dict[int, int](), dict[int, int]()
     last_ms, behind = 0, dict["TopicPartition", int]()
     latest: dict[tuple[int, bytes], int] = {}
+    alike, latest_alike = 0, set[tuple[int, bytes]]()
+    whole, word = whole_pattern_of(author), pattern_of(author)
     async with reading(settings, topic) as reader:
         partitions = {tp.partition: tp for tp in reader.ends}
         async for record in reader.to_end():
             key = (record.partition, record.key or b"")
             seen[record.partition] = seen.get(record.partition, 0) + 1
-            if _names(record, author):
+            latest_alike.discard(key)
+            if _names(record, whole):
                 named, last_ms = named + 1, max(last_ms, record.timestamp)
                 behind[partitions[record.partition]] = record.offset + 1
                 before[record.partition] = seen[record.partition]
                 latest[key] = record.offset
             else:
                 latest.pop(key, None)
-    standing = named if _is_log(topic) else len(latest)
+                if _names(record, word):
+                    alike, last_ms = alike + 1, max(last_ms, record.timestamp)
+                    latest_alike.add(key)
+    if _is_log(topic):
+        standing, drops = named, bool(named or alike)
+    else:
+        drops = bool(named or alike) and not latest and not latest_alike
+        standing, alike = len(latest), len(latest_alike)
     return Traces(
         topic=topic,
         name=topic.full_name(settings),
@@ -90,15 +114,14 @@ async def traces_in(settings: Settings, topic: Topic | Table, author: re.Pattern
         others=sum(before.values()) - named,
         behind=behind,
         keys=() if _is_log(topic) else tuple(latest),
-        gone_by=_gone_by(settings, topic, last_ms) if named and (_is_log(topic) or not standing) else None,
+        gone_by=_gone_by(settings, topic, last_ms) if drops else None,
+        alike=alike,
     )
 
 
 async def cut_off(settings: Settings, found: list[Traces]) -> None:
     """Delete plain logs up to just behind the last record that names the author, but nothing that no worker has handled."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    await admin.start()
-    try:
+    async with administering(settings) as admin:
         committed = await admin.list_consumer_group_offsets(settings.topic_prefix + settings.app_id)
         cuts = {
             tp: min(end, committed[tp].offset)
@@ -109,8 +132,6 @@ async def cut_off(settings: Settings, found: list[Traces]) -> None:
         }
         if cuts:
             await admin.delete_records({tp: RecordsToDelete(offset) for tp, offset in cuts.items()})
-    finally:
-        await admin.close()
 
 
 async def take_away(settings: Settings, found: list[Traces]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,11 @@ from prometheus_client import start_http_server
 
 from agents.main import build
 from streams.broker import check_topics
+from streams.settings import SettingsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streams.settings import Settings
 
 LEVELS = {"faust": logging.WARNING, "mode": logging.WARNING, "aiokafka": logging.WARNING, "streams": logging.WARNING}
@@ -26,12 +31,13 @@ def run_worker(settings: Settings) -> None:
 
     Raises:
         BrokerError: no broker, or topics other than the settings say.
-        SettingsError: no rules file.
+        SettingsError: no rules file; another worker uses the data folder.
         RulesError: the rules file is refused.
     """
     configure_logging()
     app = build(settings)
     asyncio.run(check_topics(settings))
+    lock = claim(settings.data_dir / "tables")
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.metrics_host)
     # An event loop of its own: asyncio.run has closed the one it used.
@@ -50,6 +56,27 @@ def run_worker(settings: Settings) -> None:
     finally:
         if app.gave_up is not None:
             app.end()  # Faust may still wait for threads
+        os.close(lock)
+
+
+def claim(folder: Path) -> int:
+    """Make a folder this process' own for as long as it lives; return a descriptor that must stay open.
+
+    Two workers in one folder would each take the other's tables for leftovers.
+
+    Raises:
+        SettingsError: another worker has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise SettingsError(
+            f"another worker uses the tables in {folder}: give each a data folder of its own, --data-dir or GROUNDSWELL_DATA_DIR"
+        ) from None
+    return lock
 
 
 def configure_logging() -> None:

@@ -1,7 +1,8 @@
 """The books of one raw partition: how far it is handled, and its accounts. One row, written last at every checkpoint.
 
 Every raw record falls into exactly one of CLASSES, so that always
-received = matched + unmatched + excluded + duplicate + dead + control.
+received = matched + unmatched + excluded + duplicate + dead + control. A mention that is heard only after its
+deletion, or after its author's removal, is a duplicate, too: nobody is told.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Final
 from msgspec import Struct
 
 CLASSES: Final = ("matched", "unmatched", "excluded", "duplicate", "dead", "control")
-BOOKS_KEY = b"books"
+BOOKS_KEY = b"\0books"
+"""Keys of this kind come last wherever a partition's rows are written."""
 SOURCES: Final = 64
 FORMAT = 1
 
@@ -25,7 +27,7 @@ class Books(Struct):
     `heard` is the latest observed_at of each source, `rules` the version that judged last, `forgotten`
     counts the mentions that dropped out of the memory of redeliveries for lack of room. `author_key` tells one
     key from another under which authors were remembered, not what it is. `before` is how many offsets the logs
-    of earlier epochs had. `recent` and `recent_rejected` count the latest records, older ones ever less.
+    of earlier epochs had, `begin` is where this epoch begins. `recent` and `recent_rejected` count the latest records, older ones ever less.
     """
 
     format: int = FORMAT
@@ -42,6 +44,7 @@ class Books(Struct):
     forgotten: int = 0
     author_key: int | None = None
     before: int = 0
+    begin: int = 0
 
     def enter(self, offset: int, source: str, what: str, observed_at: datetime | None, window: int) -> None:
         """Enter a record under its class. `window` is about how many records count as recent."""

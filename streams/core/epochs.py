@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def begin_epoch(rows: Mapping[bytes, bytes]) -> Books:
-    """Return the books with which a partition goes on in a new log; its other rows stay as they are.
+def begin_epoch(rows: Mapping[bytes, bytes], begin: int = 0) -> Books:
+    """Return the books with which a partition goes on in a new log from offset `begin`; its other rows stay as they are.
 
     Accounts and time stay. What is remembered was told before anything that the new log says: a source that
     delivers again what it had told the old log is still heard to repeat itself.
@@ -24,5 +24,5 @@ def begin_epoch(rows: Mapping[bytes, bytes]) -> Books:
     if blocks := [int(key) for key in rows if key.isdigit()]:
         memory.load(max(blocks), rows[b"%020d" % max(blocks)])
     books.before = max(books.before + books.offset + 1, memory.end)
-    books.epoch, books.offset = books.epoch + 1, -1
+    books.epoch, books.begin, books.offset = books.epoch + 1, begin, -1
     return books

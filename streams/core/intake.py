@@ -129,7 +129,11 @@ class Intake:
         for record, one in zip(fresh, parsed, strict=True):
             if isinstance(one, Rejected):
                 told.append(SetAside(record, one))
-                self._removed.note_letter((self.books.epoch, record.offset), record.key, record.value)
+                at = (self.books.epoch, record.offset)
+                if self._removed.is_letter_gone(at, record.key, record.value):
+                    told.append(TakeAway(at))
+                else:
+                    self._removed.note_letter(at, record.key, record.value)
                 what, source = "dead", "unreadable"
             elif one.op in ("create", "update"):
                 what, source = self._hear(record.offset, one, next(matches), told), one.source

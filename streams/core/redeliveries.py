@@ -5,8 +5,8 @@ same but for the offset: the same (id, op, revision) at the same offset is a rep
 again; at another offset it is a redelivery and is dropped. The memory also knows, for an edit or a
 deletion, which brands the mention went to, and for an account's removal, which brands it touched.
 
-Entries rest in blocks of 64 to 512, a row each, written once or, while small, a few times. About
-150 bytes an entry in memory: parallel arrays, and one dict from an id's hash to its latest entry.
+Entries rest in blocks of BLOCK, a row each. Where one begins follows from the log alone, so that two workers
+of which one was cut off write the same rows. About 150 bytes an entry in memory: parallel arrays, and one dict from an id's hash to its latest entry.
 Hashes are 64 bits of BLAKE2b: among a million remembered mentions a new one is taken for another
 with a probability of 5e-14.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from streams.records import Mention
 
-SMALL_BLOCK, FULL_BLOCK = 64, 512
+BLOCK = 128
 NOWHERE = -1
 
 
@@ -137,7 +137,7 @@ class Redeliveries:
         """Claim this version of this mention for `offset`, which is higher than any before."""
         offset += self.before
         last = self._blocks[-1] if self._blocks else None
-        if last is None or last.saved >= SMALL_BLOCK or len(last.ids) >= FULL_BLOCK:
+        if last is None or len(last.ids) >= BLOCK:
             last = _Block()
             self._blocks.append(last)
             self._starts.append(offset)

@@ -1,13 +1,15 @@
 """What one raw partition remembers so that what was taken away stays away: dead letters, and what is gone.
 
 A dead letter could not be read, so nobody told any brand of it; but its bytes may hold what a later
-deletion is about. Intake notes whose each letter may be, and a deletion takes it away with a tombstone.
+deletion is about. Intake notes whose each letter may be, and a deletion takes it away with a tombstone. One that
+comes only after the deletion is taken away at once. The memory is bounded here as well (LETTERS).
 
 And what is gone must not come back: a mention that is heard only after its deletion, or after its author's
 removal, is dropped, if it was witnessed before. What is witnessed later is a new word and is heard. The
 memory is bounded (GONE): what comes later still, and was never heard before, is heard.
 
-Only keyed hashes are kept of ids and authors, 64 bits each, never the names.
+Only hashes are kept of ids and authors, 64 bits each, never the names; those of authors are keyed, if there is a key.
+Under another key authors are strangers: neither are their older letters found, nor is known that they are gone.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class _Gone(NamedTuple):
 
 
 class Removals:
-    """One raw partition's memory. `key` makes the hashes ours: who has not got it cannot guess whose they are."""
+    """One raw partition's memory. Who has not got the `key` cannot guess which authors' the hashes are."""
 
     def __init__(self, key: bytes = b"") -> None:
         self._key = key
@@ -55,20 +57,22 @@ class Removals:
 
     def note_letter(self, at: Place, key: bytes | None, value: bytes | None) -> None:
         """A record was set aside: note whose it may be, as far as its key and bytes tell."""
-        marks = {self._mark("id", key.decode(errors="replace"))} if key else set()
-        for kind, quoted in _NAMED.findall(value or b""):
-            marks.add(self._mark(kind.decode(), _unquoted(quoted)))
-            if len(marks) >= MOST_MARKS:
-                break
-        letter = _Letter(at, tuple(sorted(marks)))
+        letter = _Letter(at, tuple(sorted(self._marks_in(key, value))))
         pushed_out = self._letters.add(letter)
         if pushed_out is not None:
             self._learn_letter(letter)
             self._forget_letters(pushed_out)
 
     def letters_of(self, removal: Mention, at: Place) -> list[Place]:
-        """The places, before `at`, of the letters that a deletion or an account's removal takes away."""
-        return [letter for letter in self._letters_of.get(self._mark_of(removal), ()) if letter < at]
+        """The places, before `at`, of the letters that a deletion or an account's removal takes away: each is named once.
+
+        After a crash all are named again.
+        """
+        mark = self._mark_of(removal)
+        letters = self._letters_of.pop(mark, [])
+        if later := [letter for letter in letters if letter >= at]:
+            self._letters_of[mark] = later
+        return [letter for letter in letters if letter < at]
 
     def note_gone(self, removal: Mention, at: Place) -> None:
         """A mention, or all that an account said, is gone."""
@@ -77,6 +81,15 @@ class Removals:
         if pushed_out is not None:
             self._learn_gone(gone)
             self._forget_gone(pushed_out)
+
+    def is_letter_gone(self, at: Place, key: bytes | None, value: bytes | None) -> bool:
+        """Whether a record that was set aside names a mention or an author who was gone before it came (`at`).
+
+        When it was witnessed nobody can tell, so it counts as witnessed before.
+        """
+        if not self._gone_since:
+            return False
+        return any(gone.at < at for mark in self._marks_in(key, value) for gone in self._gone_since.get(mark, ()))
 
     def is_gone(self, mention: Mention, at: Place) -> bool:
         """Whether it was deleted, or its author removed, before it came (`at`), and after it was witnessed."""
@@ -89,7 +102,15 @@ class Removals:
         return any(gone.at < at and at_ms <= gone.until_ms for mark in marks for gone in self._gone_since.get(mark, ()))
 
     def _mark(self, kind: str, name: str) -> int:
-        return fingerprint(f"{kind}\0{name}", self._key)
+        return fingerprint(f"{kind}\0{name}", self._key if kind == "author_id" else b"")
+
+    def _marks_in(self, key: bytes | None, value: bytes | None) -> set[int]:
+        marks = {self._mark("id", key.decode(errors="replace"))} if key else set()
+        for kind, quoted in _NAMED.findall(value or b""):
+            marks.add(self._mark(kind.decode(), _unquoted(quoted)))
+            if len(marks) >= MOST_MARKS:
+                break
+        return marks
 
     def _mark_of(self, removal: Mention) -> int:
         if removal.op == "account_removed":
@@ -103,9 +124,11 @@ class Removals:
     def _forget_letters(self, letters: Iterable[_Letter]) -> None:
         for letter in letters:
             for mark in letter.marks:
-                self._letters_of[mark].remove(letter.at)
-                if not self._letters_of[mark]:
-                    del self._letters_of[mark]
+                places = self._letters_of.get(mark, [])
+                if letter.at in places:  # it may have been taken away
+                    places.remove(letter.at)
+                    if not places:
+                        del self._letters_of[mark]
 
     def _learn_gone(self, gone: _Gone) -> None:
         self._gone_since.setdefault(gone.mark, []).append(gone)

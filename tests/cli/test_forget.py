@@ -2,15 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from click.testing import CliRunner
 
-from agents.cli.traces import Traces, cut_off, pattern_of, take_away, traces_in
+from agents.cli import main
+from agents.cli.forget import _report
+from agents.cli.traces import Traces, cut_off, pattern_of, take_away, traces_in, whole_pattern_of
 from streams.outbox import Out
-from streams.tables import BRANDS
-from streams.topics import ALERTS, DEAD_LETTERS, RAW
+from streams.records import Mention, encode
+from streams.tables import BRANDS, STATE
+from streams.topics import ALERTS, DEAD_LETTERS, RAW, SCORED, TOPOLOGY
+from tests.faults.harness import Flow
 
 if TYPE_CHECKING:
     from streams.tables import Table
@@ -21,7 +28,7 @@ ANN = "https://m.example/users/ann"
 
 
 def traces(terminal: Terminal, topic: Topic | Table, author: str = ANN) -> Traces:
-    return asyncio.run(traces_in(terminal.settings, topic, pattern_of(author)))
+    return asyncio.run(traces_in(terminal.settings, topic, author))
 
 
 def write(terminal: Terminal, topic: Topic | Table, *records: tuple[bytes, bytes | None]) -> None:
@@ -55,6 +62,36 @@ def test_somebody_whose_name_begins_alike_is_somebody_else(content):
     assert not pattern_of(ANN).search(content)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b'{"user" : "7"', id="JSON, cut off"),
+        pytest.param(b"\x93\xa17\xa1y", id="a row"),
+        pytest.param(b"7", id="a key"),
+    ],
+)
+def test_an_id_that_stands_for_itself_names_its_author(content):
+    assert whole_pattern_of("7").search(content)
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"partition":7}', b'{"text":"7 reasons"}', b'{"id":"x:7"}', rb'{"text":"a \"7\" in quotes"}', b"x:7"]
+)
+def test_an_id_that_is_part_of_something_longer_may_be_a_mere_word(content):
+    assert pattern_of("7").search(content)
+    assert not whole_pattern_of("7").search(content)
+
+
+def test_however_json_escapes_an_id_it_names_its_author():
+    for author in ("jörg", 'a"b', ANN):
+        for content in (
+            json.dumps([author]),
+            json.dumps([author], ensure_ascii=False),
+            json.dumps([author]).replace("/", "\\/"),
+        ):
+            assert whole_pattern_of(author).search(content.encode())
+
+
 # -- where they stand ----------------------------------------------------------------------------
 
 
@@ -79,14 +116,16 @@ def test_in_a_compacted_topic_only_the_latest_of_each_key_stands(terminal: Termi
 
 
 def test_a_dead_letter_that_names_them_is_taken_away_and_the_others_stay(terminal: Terminal) -> None:
-    write(terminal, DEAD_LETTERS, (b"0/0/1", b"{" + ANN.encode()), (b"0/0/2", b"{"))
+    cited = b'{"text": "as ' + ANN.encode() + b' said"}'
+    write(terminal, DEAD_LETTERS, (b"0/0/1", b'{"who": "' + ANN.encode() + b'"'), (b"0/0/2", b"{"), (b"0/0/3", cited))
     asyncio.run(take_away(terminal.settings, [traces(terminal, DEAD_LETTERS)]))
-    assert traces(terminal, DEAD_LETTERS).standing == 0
+    left = traces(terminal, DEAD_LETTERS)
+    assert (left.standing, left.replaced, left.alike) == (0, 1, 1)
     assert traces(terminal, DEAD_LETTERS, "{").replaced == 0
 
 
 def test_a_purge_cuts_a_log_just_behind_them_but_not_beyond_what_workers_have_handled(terminal: Terminal) -> None:
-    write(terminal, RAW, (b"a", ANN.encode()), (b"b", b"x"), (b"c", ANN.encode()), (b"d", b"x"))
+    write(terminal, RAW, (b"a", ANN.encode()), (b"b", b"x"), (b"c", ANN.encode()), (b"d", b"@" + ANN.encode()))
     begins = []
     for handled in (0, 2, 4):
         asyncio.run(commit(terminal, handled))
@@ -136,3 +175,41 @@ def test_nobody_is_forgotten_before_somebody_says_yes(terminal: Terminal) -> Non
     assert result.exit_code == 1
     assert "nothing was done" in result.stderr
     assert terminal.run("forget", " ").exit_code == 2
+
+
+@pytest.mark.timeout(120)
+async def test_who_is_forgotten_stands_in_the_logs_alone_until_those_expire(kafka, prefix, tmp_path):
+    word = Mention(id="m:1", source="m", observed_at=datetime.now(UTC), text="acme, I hate it", author_id=ANN)
+    async with Flow(kafka, prefix, tmp_path) as flow:
+        flow.start_worker("a")
+        await flow.send(word.id.encode(), encode(word))
+        await flow.settled()
+        env = {"KAFKA_BOOTSTRAP": kafka.bootstrap, "GROUNDSWELL_TOPIC_PREFIX": prefix}
+        result = await asyncio.to_thread(CliRunner(env=env).invoke, main, ["forget", ANN, "--yes", "--json"])
+        raw = await flow.eyes.read(RAW.full_name(flow.settings))
+    assert result.exit_code == 0, result.output
+    removals = [(one, msgspec.json.decode(one.value, type=Mention).observed_at) for one in raw if b"forget:" in one.key]
+    asked = min(removals, key=lambda removal: removal[1])
+    said_at = {round(at.timestamp() * 1000) for _, at in removals} - {0}
+    assert said_at == {asked[0].timestamp}, "it goes by the broker's clock"
+    assert result.stderr == "Nothing of them stands but what expires.\n"
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["topic"] for one in found] == [one.full_name(flow.settings) for one in (*TOPOLOGY, *STATE)]
+    standing = {one["topic"].removeprefix(prefix): one for one in found if one["standing"]}
+    assert {RAW.name, SCORED.name} <= standing.keys()
+    assert all(one["gone_by"].endswith(" UTC") for one in standing.values())
+
+
+def test_where_they_stand_for_good_it_says_so_and_fails(capsys):
+    def left(topic: Topic, standing: int, gone_by: datetime | None) -> Traces:
+        return Traces(topic, topic.name, standing, 1, 0, {}, (), gone_by)
+
+    with pytest.raises(SystemExit) as left_with:
+        _report([left(RAW, 2, datetime(2026, 3, 2, 9, tzinfo=UTC)), left(ALERTS, 3, None)], as_json=False)
+    assert left_with.value.code == 1
+    said = capsys.readouterr()
+    assert (
+        said.out
+        == "mentions.raw: 2 standing, 1 replaced, gone by 2026-03-02 09:00 UTC\nalerts: 3 standing, 1 replaced\n"
+    )
+    assert said.err == "They still stand in alerts (3).\n"

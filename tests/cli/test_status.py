@@ -13,9 +13,11 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from agents.cli.condition import Condition, add_brands
+from streams.core.rules import load_rules
 from streams.records import Alert, BrandStats, Evidence, Figures, Mention, encode
 from streams.topics import RAW
 from tests.faults.harness import Flow, new_story
+from tests.faults.oracle import RULES
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(180)
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+RULES_VERSION = load_rules(RULES).version
 
 
 def run(settings: Settings, *arguments: str) -> Result:
@@ -65,8 +68,9 @@ async def test_two_workers_then_one_then_none_and_a_lag_that_nobody_works_off(ka
         assert owners == {one["id"] for one in two["workers"]}
         assert all(datetime.fromisoformat(one["checkpoint_at"]) < datetime.now(UTC) for one in raw)
         assert [one["source"] for one in two["sources"]] == ["crowd"]
-        assert len(two["rules"]) == 1
-        assert two["dead_letters"]["total"] == sum(one.what == "dead" for one in story)
+        assert two["rules"] == [RULES_VERSION]
+        dead = sum(one.what == "dead" for one in story)
+        assert (two["dead_letters"]["total"], two["dead_letters"]["share"]) == (dead, round(dead / len(story), 4))
         assert (two["forgotten"], two["expired"]) == (0, 0)
         assert {one["id"] for one in two["brokers"] if one["controller"]} == {1}
 
@@ -99,6 +103,18 @@ async def test_two_workers_then_one_then_none_and_a_lag_that_nobody_works_off(ka
             line.split() for line in shown.stdout.splitlines() if line.startswith(f"{RAW.name}/{where.partition} ")
         ]
         assert (row[1], row[4]) == ("nobody", "2")
+        for said in (
+            f"Kafka at {kafka.bootstrap}: broker 1 at ",
+            f"Topics: {len(two['topics'])} of {len(two['topics'])}; records: mentions.raw {len(story) + 2:,}, ",
+            f"Group {prefix}groundswell: Empty, 0 workers",
+            "sources, last heard  crowd ",
+            f"rules                {RULES_VERSION[:12]}",
+            "brands               6; still learning: acme until ",
+            "open alerts          0, critical 0",
+            f"dead letters         {dead:,}, {dead / len(story):.1%} of all, ",
+            "lost to us           0 expired before they were read; 0 forgotten early",
+        ):
+            assert f"\n{said}" in f"\n{shown.stdout}"
         assert shown.stdout.isascii()
 
 

@@ -80,6 +80,13 @@ async def as_it_stands(terminal: Terminal) -> tuple[dict[int, Books], dict[int, 
     )
 
 
+async def last_appended_ms(terminal: Terminal, partition: int) -> int:
+    """When the broker appended the last record of a raw partition, ms since 1970."""
+    async with Eyes(terminal.settings.kafka_bootstrap) as eyes:
+        raw = await eyes.read(RAW.full_name(terminal.settings))
+    return max(record.timestamp for record in raw if record.partition == partition)
+
+
 def test_a_new_epoch_begins_for_each_partition_whose_log_was_replaced_and_only_once(terminal: Terminal) -> None:
     raw = RAW.full_name(terminal.settings)
     handled(terminal, 1, Handled(41, 1000))
@@ -99,14 +106,24 @@ def test_another_record_in_the_place_of_the_last_one_is_a_new_log_and_the_same_o
     raw = RAW.full_name(terminal.settings)
     terminal.write([Out(raw, partition, b"x:1", b"{}") for partition in (0, 1)])
 
-    async def appended_ms() -> int:
-        async with Eyes(terminal.settings.kafka_bootstrap) as eyes:
-            return next(record.timestamp for record in await eyes.read(raw) if record.partition == 0)
-
-    handled(terminal, 0, Handled(0, asyncio.run(appended_ms())))
+    handled(terminal, 0, Handled(0, asyncio.run(last_appended_ms(terminal, 0))))
     handled(terminal, 1, Handled(0, 1000))
 
     assert terminal.run("topics", "new-epoch", "--yes").stdout == f"{raw}-1: epoch 1 begins at offset 0\n"
+
+
+def test_of_a_log_that_was_cut_off_and_went_on_what_stood_before_is_not_told_again(terminal: Terminal) -> None:
+    """Its last record handled is gone: partition 0 holds newer ones after the cut, partition 1 none yet."""
+    raw = RAW.full_name(terminal.settings)
+    for partition in (0, 1):
+        terminal.write(Out(raw, partition, b"x:%d" % number, b"{}") for number in range(3))
+        handled(terminal, partition, Handled(41, asyncio.run(last_appended_ms(terminal, partition))))
+    terminal.write([Out(raw, 0, b"x:new", b"{}")])
+
+    said = terminal.run("topics", "new-epoch", "--yes")
+
+    assert said.stdout.splitlines() == [f"{raw}-{partition}: epoch 1 begins at offset 3" for partition in (0, 1)]
+    assert asyncio.run(as_it_stands(terminal))[2] == {0: 3, 1: 3}
 
 
 def test_no_epoch_begins_while_a_worker_runs(terminal: Terminal) -> None:

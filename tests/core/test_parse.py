@@ -73,3 +73,8 @@ def test_text_that_looks_like_keys_is_no_duplicate():
     mention = Mention(id="x:1", source="x", observed_at=datetime(2026, 1, 1, tzinfo=UTC), text='{"id": 1, "id": 2}')
 
     assert parse(KEY, msgspec.json.encode(mention)) == mention
+
+
+@pytest.mark.parametrize("field", ["author_id", "author_name", "url"])
+def test_names_so_long_that_no_row_could_hold_them_as_evidence_are_refused(field):
+    assert parse(KEY, HEAD + f',"{field}":"{"u" * 5000}"}}'.encode()).reason == "invalid_field"

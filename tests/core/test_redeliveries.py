@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.redeliveries import FULL_BLOCK, Redeliveries
+from streams.core.redeliveries import BLOCK, Redeliveries
 from streams.records import Mention
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,26 +58,29 @@ def test_it_knows_every_brand_that_an_account_touched():
 
 
 def test_beyond_its_capacity_the_oldest_are_forgotten_counted_and_their_rows_removed():
-    memory = Redeliveries(FULL_BLOCK)
-    for number in range(2 * FULL_BLOCK + 1):
+    memory = Redeliveries(BLOCK)
+    for number in range(2 * BLOCK + 1):
         memory.remember(mention(number), number, ("dell",))
-        if number == FULL_BLOCK - 1:
+        if number == BLOCK - 1:
             assert [start for start, row in memory.changed_rows() if row] == [0]
 
-    assert memory.forgotten == 2 * FULL_BLOCK
+    assert memory.forgotten == 2 * BLOCK
     assert memory.first_delivery(mention(0)) is None
-    assert memory.first_delivery(mention(2 * FULL_BLOCK)) == 2 * FULL_BLOCK
+    assert memory.first_delivery(mention(2 * BLOCK)) == 2 * BLOCK
     assert (0, None) in memory.changed_rows()
 
 
-def test_small_blocks_are_continued_so_that_a_trickle_does_not_make_a_row_a_mention():
-    memory = Redeliveries(10_000)
-    starts = set()
-    for number in range(640):
+@given(st.sets(st.integers(0, 400)))
+def test_where_rows_begin_does_not_depend_on_when_they_were_written(checkpoints: set[int]):
+    """Or rows of a worker that was cut off would overlap with those of the partition's new owner."""
+    memory, starts = Redeliveries(10_000), set()
+    for number in range(400):
         memory.remember(mention(number), number, ("dell",))
-        starts |= {start for start, _ in memory.changed_rows()}
+        if number in checkpoints:
+            starts |= {start for start, _ in memory.changed_rows()}
+    starts |= {start for start, _ in memory.changed_rows()}
 
-    assert len(starts) == 10
+    assert starts == set(range(0, 400, BLOCK))
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["a", "b"]), st.booleans()), max_size=200))

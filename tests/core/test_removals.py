@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import removals
-from streams.core.intake import Intake, Policy, RawRecord, TakeAway
+from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway
 from streams.core.removals import Removals
 from streams.core.rules import load_rules
 from streams.core.strip import ROW
@@ -81,11 +81,45 @@ def test_the_removal_of_an_account_takes_away_the_letters_that_name_it(unreadabl
     assert letters_taken(verdicts) == [(0, 0)]
 
 
-def test_a_letter_of_somebody_else_or_one_set_aside_later_stays():
+def test_a_letter_of_somebody_else_stays():
     verdicts, _ = intake().judge(
-        [record(0, "x:1", b'{"author_id":"bob"}'), removed(1, "ann"), record(2, "x:2", b'{"author_id":"ann"}')]
+        [record(0, "x:1", b'{"author_id":"bob"}'), removed(1, "ann"), record(2, "x:2", b'{"author_id":"bob"}')]
     )
     assert letters_taken(verdicts) == []
+
+
+def test_a_letter_is_taken_away_once_however_often_its_deletion_is_told():
+    one = intake()
+    verdicts, _ = one.judge([record(0, "x:1", b""), said(1, "x:1", "delete"), said(2, "x:1", "delete")])
+    assert letters_taken(verdicts) == [(0, 0)]
+
+
+def test_a_letter_that_was_taken_away_may_drop_out_of_the_memory():
+    memory, deletion = Removals(), Mention(id="x:0", source="x", op="delete", observed_at=NOW)
+    memory.note_letter((0, 0), b"x:0", None)
+    assert memory.letters_of(deletion, (0, 1)) == [(0, 0)]
+    for offset in range(1, removals.LETTERS + 2 * ROW):
+        memory.note_letter((0, offset), b"x:0" if offset == 1 else b"y", None)
+    assert memory.letters_of(deletion, (1, 0)) == []
+
+
+@pytest.mark.parametrize("gone", [said(0, "x:1", "delete"), removed(0, "ann")], ids=["mention", "author"])
+def test_what_comes_unreadable_after_its_deletion_is_told_and_taken_away_at_once(gone):
+    verdicts, counts = intake().judge([gone, record(1, "x:1", b'{"author_id":"ann"'), record(2, "x:2", b"{")])
+    assert [type(one) for one in verdicts[-3:]] == [SetAside, TakeAway, SetAside]
+    assert letters_taken(verdicts) == [(0, 1)]
+    assert counts["dead"] == 2
+
+
+def test_under_another_key_a_mention_is_still_the_same_mention():
+    old = intake(policy=POLICY._replace(author_key=b"old"))
+    old.judge([record(0, "x:1", b""), said(1, "x:2", "delete")])
+    rows = sorted(dict(old.changed_rows()).items())
+    verdicts, counts = intake(rows, POLICY._replace(author_key=b"new")).judge(
+        [said(2, "x:1", "delete"), said(3, "x:2")]
+    )
+    assert letters_taken(verdicts) == [(0, 0)]
+    assert counts["duplicate"] == 1
 
 
 def test_what_is_remembered_of_letters_is_bounded_and_the_oldest_goes_first():

@@ -1,6 +1,7 @@
 """The same mentions and the same kills for Groundswell and for plain Faust: `python -m tests.faults.compare`.
 
-Prints the README's table, in about a quarter of an hour. Nothing is waited for without end.
+Prints one run of each line of the README's table, in about a quarter of an hour. The README's lines are joined by
+hand from several runs of this. Nothing is waited for without end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.cli.kafkajars import HOME
 from agents.cli.localkafka import LocalKafka
 from tests.faults import restarted
 from tests.faults.contenders import KILLS, MENTIONS, PER_SECOND, Figures, Groundswell, NaiveFaust, killed, workload
@@ -57,7 +59,7 @@ async def compare(folder: Path) -> None:
         await kafka.wait_ready()
         print(
             f"{MENTIONS:,} mentions at {PER_SECOND} a second, {KILLS} SIGKILLs; {datetime.now(UTC):%Y-%m-%d}, "
-            f"faust-streaming {version('faust-streaming')}, aiokafka {version('aiokafka')}\n"
+            f"Kafka {_kafka_version()}, faust-streaming {version('faust-streaming')}, aiokafka {version('aiokafka')}\n"
         )
         print("| | lost | told again | count error | skipped in clean restarts |\n|---|---|---|---|---|")
         print(await groundswell(kafka, folder), flush=True)
@@ -65,6 +67,12 @@ async def compare(folder: Path) -> None:
             print(await faust(kafka, folder, guarantee), flush=True)
     finally:
         kafka.stop()
+
+
+def _kafka_version() -> str:
+    """Of the jars that were just started, kafka_<Scala>-<Kafka>.jar."""
+    (server,) = (HOME / "libs").glob("kafka_*.jar")
+    return server.stem.rpartition("-")[2]
 
 
 def _new(folder: Path) -> Path:

@@ -110,6 +110,7 @@ class Groundswell:
         """By the oracle, which knows more than is told here; none of that may be wrong either."""
         await self._flow.settled()
         verdict = await self._flow.verdict()
+        assert not verdict.wrong, verdict.wrong
         (worker,) = self._flow.workers
         await self._flow.stop(worker)
         return Figures(len(mentions), verdict.lost, verdict.resent, verdict.count_error, finished)

@@ -150,7 +150,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The figures. `wrong` holds a sentence for each promise that was broken, with an example."""
+    """The figures. `wrong` holds a sentence for each promise that was broken, `first` the first record that is not accounted for."""
 
     published: int
     told: int
@@ -158,7 +158,7 @@ class Verdict:
     lost: int
     count_error: int
     wrong: list[str]
-    first_lost: Published | None = None
+    first: Published | None = None
 
     def __str__(self) -> str:
         return (
@@ -171,8 +171,7 @@ def judge(published: Sequence[Published], standing: Standing) -> Verdict:
     """Compare what stands with what was published."""
     wanted = {told: one for one in published for told in one.said.tells}
     told = Counter(_tellings(standing.scored))
-    missing = [(what, one) for what, one in wanted.items() if what not in told]
-    lost = [f"{what} of {one.partition}@{one.offset}" for what, one in missing]
+    lost = [f"{what} of {one.partition}@{one.offset}" for what, one in wanted.items() if what not in told]
     invented = [what for what in told if what not in wanted]
     miscounts, error = _miscounts([one.said for one in published], standing)
     checks = {
@@ -183,8 +182,29 @@ def judge(published: Sequence[Published], standing: Standing) -> Verdict:
         "dead letters": _dead_letter_errors(published, standing.dead_letters),
     }
     wrong = [f"{name}: {len(found)}, such as {found[:3]}" for name, found in checks.items() if found]
-    first = min((one for _, one in missing), key=lambda one: one.offset, default=None)
+    first = _first_missing(published, told, standing) if wrong else None
     return Verdict(len(published), told.total(), told.total() - len(told), len(lost), error, wrong, first)
+
+
+def _first_missing(published: Sequence[Published], told: Counter[Told], standing: Standing) -> Published | None:
+    """The first of which something was not told, or that some brand's row does not go as far as."""
+    marks = _marks(standing)
+    for one in published:
+        at = (one.epoch, one.offset)
+        if any(what not in told for what in one.said.tells):
+            return one
+        if any(marks.get(brand, {}).get(one.partition, (0, -1)) < at for brand in one.said.brands):
+            return one
+    return None
+
+
+def _marks(standing: Standing) -> dict[str, dict[int, tuple[int, int]]]:
+    """Up to where each brand's row has applied each raw partition, (epoch, offset)."""
+    return {
+        key.decode(): {lane: tuple(mark) for lane, mark in msgspec.msgpack.decode(row)[1].items()}
+        for (_, key), row in standing.brands.items()
+        if key not in (CLOCK_KEY, LOG_KEY)
+    }
 
 
 def path(one: Published, standing: Standing) -> Iterator[str]:
@@ -201,10 +221,10 @@ def path(one: Published, standing: Standing) -> Iterator[str]:
             yield f"mentions.scored {record.partition}@{record.offset}: told to {told.brand}"
     if not found:
         yield "mentions.scored: nothing of it"
-    for (partition, key), content in standing.brands.items():
-        if key.decode() in one.said.brands:
-            mark = msgspec.msgpack.decode(content)[1].get(one.partition)
-            yield f"brands {partition}: the row of {key.decode()} has applied up to {mark} of this raw partition"
+    marks = _marks(standing)
+    for brand in one.said.brands:
+        mark = marks.get(brand, {}).get(one.partition)
+        yield f"brands: the row of {brand} has applied up to {mark} (epoch and offset) of this raw partition"
 
 
 def _tellings(scored: Iterable[ConsumerRecord]) -> Iterator[Told]:
@@ -234,7 +254,7 @@ def _miscounts(said: Iterable[Said], standing: Standing) -> tuple[list[str], int
         expected = heard[brand], late[brand]
         found = (states[brand].tally.applied, states[brand].tally.late) if brand in states else (0, 0)
         if found != expected:
-            error += abs(sum(found) - sum(expected))
+            error += sum(abs(one - other) for one, other in zip(found, expected, strict=True))
             wrong.append(f"{brand}: {found} applied and late instead of {expected}")
     return wrong, error
 

@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from agents.cli.localkafka import HOST, LocalKafka, _free_port
+from agents.cli.localkafka import HOST, LocalKafka, free_port
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -23,7 +23,7 @@ class Proxy:
     """Passes bytes on between its own address and another port: `async with proxy:`."""
 
     def __init__(self, to_port: int) -> None:
-        self.to_port, self.port = to_port, _free_port()
+        self.to_port, self.port = to_port, free_port()
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._flows: asyncio.Event
@@ -133,7 +133,7 @@ class KafkaBehindProxies(LocalKafka):
 
     def __init__(self, data_dir: Path, proxies: int) -> None:
         super().__init__(data_dir)
-        self.proxies = [Proxy(to_port=_free_port()) for _ in range(proxies)]
+        self.proxies = [Proxy(to_port=free_port()) for _ in range(proxies)]
 
     def _configure(self) -> None:
         super()._configure()

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from agents.cli.localkafka import HOST, free_port
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
@@ -94,7 +96,7 @@ class Receiver:
         self.answer: Answer = accepting
         self.heard: list[Heard] = []
         self.forged = 0
-        self._port = 0
+        self._port = free_port()  # one that no client is given while it is hidden
         self._verifier = Webhook(SECRET)
         self._runner: web.AppRunner | None = None
 
@@ -110,7 +112,7 @@ class Receiver:
 
     def url(self, path: str) -> str:
         """Where to post; a path of its own tells workers apart (`Heard.path`)."""
-        return f"http://127.0.0.1:{self._port}/{path}"
+        return f"http://{HOST}:{self._port}/{path}"
 
     async def __aenter__(self) -> Self:
         await self.show()
@@ -131,9 +133,8 @@ class Receiver:
         app.router.add_post("/{path}", self._hear)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
+        site = web.TCPSite(self._runner, HOST, self._port, reuse_address=True)
         await site.start()
-        self._port = self._runner.addresses[0][1]
 
     @property
     def accepted(self) -> list[Heard]:

@@ -18,33 +18,31 @@ import tempfile
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from statistics import linear_regression
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from agents.cli.localkafka import LocalKafka
 from streams.topics import ALERTS, SPIKES
 from tests.faults import oracle, twin
-from tests.faults.harness import Flow, Process
+from tests.faults.harness import Flow
+from tests.faults.pager import Pager
 from tests.faults.receiver import Receiver, repeated, under_a_second_key
 from tests.faults.unrest import Unrest, days_ago
+from tests.faults.weather import Memory, Weather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
+    from streams.core.deliveries import Delivery
     from tests.faults.oracle import Said
 
 PREFIX = "soak."
 SLICE_S = 2
-CALM_S = (20, 60)
-"""Between two faults: at least and at most."""
-LOOK_EVERY_S = 5
 SETTLED_WITHIN_S = 600
 SETTINGS = {"remembered_mentions": 50_000}
 """So few that memory is full after some minutes: from then on a worker must not grow."""
 DAYS = 24
 """Of event time, however long the soak: three in which the detector learns, then an incident every four or five hours."""
-MIB = 1024 * 1024
 
 
 class Town:
@@ -65,76 +63,6 @@ class Town:
             story = self._crowd if self._chance.random() < self.CROWD else self._unrest
             self._crowd.now = self._unrest.now
             yield next(story.go_on(1))
-
-
-class Memory:
-    """Resident memory of each process over its life, MiB."""
-
-    def __init__(self) -> None:
-        self.samples: dict[str, list[tuple[float, float]]] = {}
-
-    async def watch(self, workers: Callable[[], Sequence[Process]]) -> None:
-        """Look again and again."""
-        while True:
-            for worker in workers():
-                with suppress(FileNotFoundError, ProcessLookupError):
-                    pages = int(_read(f"/proc/{worker.pid}/statm").split()[1])
-                    self.samples.setdefault(worker.name, []).append((monotonic() / 60, pages * 4096 / MIB))
-            await asyncio.sleep(LOOK_EVERY_S)
-
-    def __str__(self) -> str:
-        """Of the process that lived longest: how it grew in the second half of its life, after all caches were warm."""
-        name, life = max(self.samples.items(), key=lambda one: len(one[1]))
-        late = life[len(life) // 2 :]
-        slope = linear_regression(*zip(*late, strict=True)).slope if len(late) > 2 else float("nan")
-        return (
-            f"{name}, which lived {life[-1][0] - life[0][0]:.0f} min: {life[0][1]:.0f} MiB at first, {late[0][1]:.0f} halfway, "
-            f"{life[-1][1]:.0f} at the end, {slope:+.2f} MiB a minute in the second half"
-        )
-
-
-class Weather:
-    """What befalls the flow. Worker `a` dies often, `b` only in the first third, so that its memory can be watched."""
-
-    def __init__(self, flow: Flow, broker: LocalKafka, chance: random.Random, until_s: float) -> None:
-        self._flow, self._broker, self._chance = flow, broker, chance
-        self._began, self._until = monotonic(), until_s
-        self.faults: Counter[str] = Counter()
-        self._homes = 0
-
-    async def strike(self) -> None:
-        """Let one thing after the other happen, with some calm in between."""
-        while monotonic() + CALM_S[0] < self._until:
-            await asyncio.sleep(min(self._chance.uniform(*CALM_S), max(0, self._until - monotonic())))
-            await self._one()
-
-    async def _one(self) -> None:
-        (kind,) = self._chance.choices(("kill", "kill, disk lost", "stop", "broker"), weights=(5, 1, 1, 2))
-        self.faults[kind] += 1
-        if kind == "broker":
-            self._broker.kill()
-            await asyncio.to_thread(self._broker.start)
-            await self._broker.wait_ready()
-            return
-        early = monotonic() < self._began + (self._until - self._began) / 3
-        victim = self._chance.choice([one for one in self._flow.workers if early or not one.home.startswith("b")])
-        home = victim.home
-        if kind == "stop":
-            await self._flow.stop(victim)
-        else:
-            await self._flow.kill(victim)
-        if kind == "kill, disk lost":
-            self._homes += 1
-            home = f"{home[0]}{self._homes}"
-        self._flow.start_worker(home)
-
-    async def supervise(self) -> None:
-        """Start again whoever gives up, as a supervisor does it."""
-        while True:
-            for worker in self._flow.revive():
-                self.faults[f"ended by itself with {worker.exit_code}"] += 1
-                print(f"  {worker.name}: {worker.words.splitlines()[-1]}", flush=True)
-            await asyncio.sleep(0.2)
 
 
 async def soak(minutes: float, per_second: int, seed: int, folder: Path) -> bool:
@@ -161,8 +89,12 @@ async def soak(minutes: float, per_second: int, seed: int, folder: Path) -> bool
             wrong = await _settle(flow)
             for task in beside:
                 task.cancel()
-            wrong += await _judge(flow, town, receiver)
-            print(f"memory: {memory}")
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*beside)  # if one had failed, we would not know
+            wrong += weather.wrong + await _judge(flow, town, receiver, sum(weather.faults.values()))
+            says, grows = memory.verdict()
+            print(f"memory: {says}")
+            wrong += ["memory grows"] if grows else []
     finally:
         broker.stop()
     for line in wrong:
@@ -193,13 +125,11 @@ async def _settle(flow: Flow) -> list[str]:
     return []
 
 
-async def _judge(flow: Flow, town: Town, receiver: Receiver) -> list[str]:
+async def _judge(flow: Flow, town: Town, receiver: Receiver, faults: int) -> list[str]:
     standing = await flow.standing()
     verdict = oracle.judge(flow.published, standing)
     print(verdict)
     wrong = list(verdict.wrong)
-    if verdict.first_lost:
-        wrong += list(oracle.path(verdict.first_lost, standing))
     spikes = await flow.eyes.read(SPIKES.full_name(flow.settings))
     alerts = await flow.eyes.read(ALERTS.full_name(flow.settings))
     wrong += twin.differences(standing.scored, spikes, alerts, town.rules, flow.settings)
@@ -209,19 +139,24 @@ async def _judge(flow: Flow, town: Town, receiver: Receiver) -> list[str]:
     print(
         f"told by webhook: {dict(changes)}; under a second key {second}, again under the same key {sum(again.values())}"
     )
-    if second or receiver.forged:
-        wrong.append(f"{second} alert steps came under a second key, {receiver.forged} with a wrong signature")
+    if second or receiver.forged or max(again.values(), default=0) > faults:
+        wrong.append(f"{second} alert steps came under a second key, {receiver.forged} with a wrong signature: {again}")
+    rows = await Pager(flow, receiver, town).deliveries()
+    ids = {record.key.decode() for record in alerts if not record.key.startswith(b"\0")}
+    untold = [name for name in ids if name not in rows or not _is_told(rows[name])]
+    wrong += [f"alert {name} was not told: {rows.get(name)}" for name in untold]
     audit = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "agents.cli", "--kafka", flow.settings.kafka_bootstrap, "audit",
         env={**os.environ, "GROUNDSWELL_TOPIC_PREFIX": PREFIX},
     )  # fmt: skip
     if await audit.wait():
         wrong.append("groundswell audit finds a difference, see above")
-    return wrong
+    return wrong + (list(oracle.path(verdict.first, standing)) if verdict.first else [])
 
 
-def _read(path: str) -> str:
-    return Path(path).read_text()
+def _is_told(row: Delivery) -> bool:
+    """Or it was over before a worker could tell it."""
+    return row.state == "delivered" or row.reason == "over_before_told"
 
 
 def main() -> None:

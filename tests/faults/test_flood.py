@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 
+from agents.cli.accounts import read_tables
 from streams.records import ON_SPIKES, Mark, Mention, ScoredMention, encode
 from streams.tables import BRANDS
 from streams.topics import RAW, SCORED, SPIKES
@@ -39,6 +41,10 @@ REMEMBERED = 20_000
 TICK_S = 0.01
 
 TIMES_AS_SLOW, SAME_PARTITION_P99_S = 2.0, 5.0
+HARDLY_NOTICED_S = 0.2
+"""Less is nobody's loss, however many times as slow it is: the crowd itself takes its share of two cores."""
+AUTHORS = 50_000
+"""How large the crowd is at least; the figure printed says how large it was, which goes with the machine's capacity."""
 BYTES_AN_AUTHOR = 200
 """Of the worker's memory, in the flood's second half. RocksDB fills its buffers, with some 100; a memory without a bound takes 150 more."""
 
@@ -71,6 +77,7 @@ class Crowd:
             }
         )
         self.authors = 0
+        self.said: Counter[str] = Counter()
 
     def speak(self, per_second: float, seconds: float, *, flooded: bool = False) -> None:
         """A flood is as much about the other brands as there was without it, and nine times as much about one."""
@@ -95,6 +102,7 @@ class Crowd:
 
     def _say(self, brand: str) -> None:
         self.authors += 1
+        self.said[brand] += 1
         mention = Mention(
             id=f"flood:{self.authors}",
             source="flood",
@@ -172,6 +180,7 @@ async def test_a_flood_of_one_brand_leaves_the_others_quick_and_memory_bounded(k
         said = list(scored(await flow.eyes.read(SCORED.full_name(flow.settings))))
         marks = list(counted(await flow.eyes.read(SPIKES.full_name(flow.settings))))
         rows = {key: len(row) for (_, key), row in (await flow.eyes.latest(BRANDS.full_name(flow.settings))).items()}
+        counts = {brand: row.total for brand, row in (await read_tables(flow.settings)).brands.items()}
 
     def between(taken: list[Taken], since_s: float, until_s: float, *, same: bool) -> float:
         return p99_s([one for one in taken if since_s <= one.at_s < until_s and (one.partition == flooded) == same])
@@ -180,21 +189,26 @@ async def test_a_flood_of_one_brand_leaves_the_others_quick_and_memory_bounded(k
         f"takes {capacity:,.0f} a second; flooded with {10 * quiet_per_second:,.0f} a second by {crowd.authors:,} authors"
     )
     say("p99 of the other brands, seconds, quiet -> flooded:")
-    slower, slowest_s = {}, {}
+    too_slow, slowest_s = [], {}
     for name, taken in (("scored", said), ("counted", marks)):
         for same in (False, True):
             quiet, flood = (
                 between(taken, since_s, until_s, same=same)
                 for since_s, until_s in ((began_s, flood_s), (flood_s, over_s))
             )
-            slower[name, same], slowest_s[name, same] = flood / quiet, flood
+            if same:
+                slowest_s[name] = flood
+            elif flood > max(TIMES_AS_SLOW * quiet, HARDLY_NOTICED_S):
+                too_slow.append((name, quiet, flood))
             say(f"  {name}, {'the same partition' if same else 'other partitions'}: {quiet:.3f} -> {flood:.3f}")
     growth = (end_bytes - half_bytes) / (crowd.authors - half_authors)
     say(
         f"  memory {half_bytes / 1e6:.0f} MB at half, {end_bytes / 1e6:.0f} MB at the end: {growth:.0f} bytes an author"
     )
     say(f"  the flooded brand's row {rows[FLOODED.encode()]:,} bytes, another's {rows[others[0].encode()]:,}")
-    assert max(slower["scored", False], slower["counted", False]) <= TIMES_AS_SLOW
-    assert max(slowest_s["scored", True], slowest_s["counted", True]) <= SAME_PARTITION_P99_S
+    assert counts == dict(crowd.said), "each mention is counted once, applied or late"
+    assert crowd.authors >= AUTHORS
+    assert not too_slow
+    assert max(slowest_s.values()) <= SAME_PARTITION_P99_S
     assert growth <= BYTES_AN_AUTHOR
     assert rows[FLOODED.encode()] <= 2 * rows[others[0].encode()]

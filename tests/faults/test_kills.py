@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 MENTIONS = 20_000
 PER_SECOND = 1200
-MOMENTS = ((0.05, 0.25), (0.35, 0.55), (0.65, 0.85))
+MOMENTS = ((0.05, 0.15), (0.25, 0.35), (0.45, 0.55), (0.65, 0.75), (0.85, 0.95))
 """A worker dies when so much, at random within these bounds, has been told of all there is to tell."""
 
 

@@ -14,7 +14,7 @@ import pytest
 from aiokafka.admin import RecordsToDelete
 from aiokafka.errors import BrokerResponseError
 
-from agents.cli.localkafka import _free_port
+from agents.cli.localkafka import free_port
 from streams.broker import create_topics
 from streams.core.books import BOOKS_KEY, Books
 from streams.records import Mention, encode
@@ -58,6 +58,7 @@ async def test_a_raw_log_made_anew_is_refused_until_a_new_epoch_begins_and_then_
         await flow.publish(story.go_on(MENTIONS))
         await flow.settled()
         verdict = await flow.verdict()
+        audited, accounts = await groundswell(flow, "audit")
     say(f"replaced {when}: {refused!r}; {verdict}")
     assert COMMAND in refused
     assert RAW.full_name(flow.settings) in refused
@@ -66,6 +67,7 @@ async def test_a_raw_log_made_anew_is_refused_until_a_new_epoch_begins_and_then_
         f"{RAW.full_name(flow.settings)}-{partition}: epoch 1 begins at offset 0" for partition in range(4)
     ]
     assert not verdict.wrong
+    assert audited == 0, accounts
 
 
 @pytest.mark.long
@@ -126,9 +128,14 @@ async def new_epoch(flow: Flow) -> tuple[int | None, str]:
         return await flow.eyes.members(flow.group) == 0
 
     await until("the group is empty", nobody_is_in_the_group, 30)
+    return await groundswell(flow, "topics", "new-epoch", "--yes")
+
+
+async def groundswell(flow: Flow, *arguments: str) -> tuple[int | None, str]:
+    """Run a command; return its exit code and what it said."""
     settings = flow.settings
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "agents.cli", "--kafka", settings.kafka_bootstrap, "topics", "new-epoch", "--yes"),
+        *(sys.executable, "-m", "agents.cli", "--kafka", settings.kafka_bootstrap, *arguments),
         env={"GROUNDSWELL_TOPIC_PREFIX": settings.topic_prefix, "PATH": ""},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -145,7 +152,7 @@ async def test_records_that_expired_before_they_were_read_are_counted_and_the_re
     kafka, prefix, tmp_path, say
 ):
     """For a worker that was down meanwhile, and for one that had never read."""
-    story, port = new_story(seed=33), _free_port()
+    story, port = new_story(seed=33), free_port()
     async with Flow(kafka, prefix, tmp_path, metrics_port=port) as flow:
         never = await expire(flow)
         await flow.publish(story.go_on(300))
@@ -172,7 +179,7 @@ async def test_records_that_expire_while_a_worker_is_slow_are_counted_and_the_re
     kafka, prefix, tmp_path, say
 ):
     """What it had in its hands when it was frozen is heard; so received and missing add up to all that was published."""
-    story, port = new_story(seed=35), _free_port()
+    story, port = new_story(seed=35), free_port()
     async with Flow(kafka, prefix, tmp_path, metrics_port=port, session_timeout_s=20) as flow:
         worker = flow.start_worker("a")
         await flow.publish(story.go_on(300))

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents.cli.localkafka import _free_port
+from agents.cli.localkafka import free_port
 from streams.topics import RAW
 from tests.faults.harness import Flow, new_story, until
 from tests.faults.proxy import KafkaBehindProxies
@@ -32,7 +32,6 @@ FROZEN_S = 60
 STALLED = "groundswell_ingest_stalled_seconds"
 PATIENCE_S = 45
 """Of the workers with what does not move: longer than they need to find a dead connection out, shorter than the broker is frozen."""
-METRICS_PORTS = (_free_port(), _free_port())
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +53,23 @@ async def doors(broker: KafkaBehindProxies) -> AsyncIterator[tuple[Proxy, Proxy]
 
 
 @pytest.fixture
-async def flow(broker, doors, prefix, tmp_path) -> AsyncIterator[Flow]:
+def ports(doors) -> tuple[int, int]:
+    """Where each worker tells Prometheus: chosen late, lest somebody take them before."""
+    return free_port(), free_port()
+
+
+@pytest.fixture
+async def flow(broker, doors, prefix, tmp_path, ports) -> AsyncIterator[Flow]:
     """Two workers, each with a way to the broker that is its own."""
     async with Flow(broker, prefix, tmp_path, stall_timeout_s=PATIENCE_S, checkpoint_s=0.2) as one:
-        for home, door, port in zip("ab", doors, METRICS_PORTS, strict=True):
-            one.start_worker(home, connect_to=door.address, metrics_port=port)
+        start_workers(one, "ab", doors, ports)
         await one.shared()
         yield one
+
+
+def start_workers(flow: Flow, homes: str, doors: tuple[Proxy, Proxy], ports: tuple[int, int]) -> None:
+    for home, door, port in zip(homes, doors, ports, strict=True):
+        flow.start_worker(home, connect_to=door.address, metrics_port=port)
 
 
 async def endured(
@@ -140,7 +149,7 @@ async def test_what_a_worker_said_before_it_was_replaced_changes_nothing_when_it
 
 
 @pytest.mark.long
-async def test_workers_wait_for_a_frozen_broker_and_say_for_how_long_nothing_has_come_in(flow, broker, say):
+async def test_workers_wait_for_a_frozen_broker_and_say_for_how_long_nothing_has_come_in(flow, broker, ports, say):
     noticed_s = 0.0
 
     async def freeze() -> None:
@@ -148,9 +157,13 @@ async def test_workers_wait_for_a_frozen_broker_and_say_for_how_long_nothing_has
         os.kill(broker.pid, signal.SIGSTOP)
         try:
             frozen_at = monotonic()
-            await until("each worker says that nothing comes in", lambda: all_stalled(more_than_s=0), within_s=60)
+            await until(
+                "each worker says that nothing comes in", lambda: all_stalled(ports, more_than_s=0), within_s=60
+            )
             noticed_s = monotonic() - frozen_at
-            await until("... and for how long", lambda: all_stalled(more_than_s=FROZEN_S), within_s=FROZEN_S + 15)
+            await until(
+                "... and for how long", lambda: all_stalled(ports, more_than_s=FROZEN_S), within_s=FROZEN_S + 15
+            )
         finally:
             os.kill(broker.pid, signal.SIGCONT)
 
@@ -158,36 +171,50 @@ async def test_workers_wait_for_a_frozen_broker_and_say_for_how_long_nothing_has
     await flow.publish(story.go_on(100))
     await flow.settled()  # both have recovered their tables
     says = await endured(flow, freeze, story, published_before=True)  # our producer would not wait for so long
-    await until("each worker says that all is well", none_stalled, within_s=20)
+    await until("each worker says that all is well", lambda: none_stalled(ports), within_s=20)
     say(f"broker frozen for {FROZEN_S} s, noticed after {noticed_s:.1f} s: {says}")
 
 
 @pytest.mark.long
-async def test_a_recovery_during_which_the_broker_freezes_begins_again(flow, broker, say):
+async def test_a_recovery_during_which_the_broker_freezes_begins_again(flow, broker, doors, ports, say):
+    story = new_story(6)
+    await flow.publish(story.go_on(MENTIONS))
+    await flow.settled()
+    for worker in flow.workers:
+        await flow.stop(worker)
+
     async def freeze() -> None:
+        for door in doors:
+            door.latency_s = 0.25  # so that the broker freezes before they have read a single row
+        start_workers(flow, "cd", doors, ports)
+        await flow.shared()
         os.kill(broker.pid, signal.SIGSTOP)
         try:
-            longer_than_one_step_s = flow.settings.request_timeout_s + 5
-            await until("time passes", lambda: all_stalled(longer_than_one_step_s), within_s=2 * longer_than_one_step_s)
+            one_step_s = flow.settings.request_timeout_s + 5
+            await until("time passes", lambda: all_stalled(ports, one_step_s), within_s=2 * one_step_s)
         finally:
             os.kill(broker.pid, signal.SIGCONT)
+            for door in doors:
+                door.latency_s = 0
 
-    say(f"broker frozen while tables were recovered: {await endured(flow, freeze, published_before=True)}")
-
-
-async def all_stalled(more_than_s: float) -> bool:
-    return min(await stalled_s()) > more_than_s
-
-
-async def none_stalled() -> bool:
-    return await stalled_s() == [0, 0]
+    says = await endured(flow, freeze, story, published_before=True)
+    say(f"broker frozen while tables were recovered: {says}")
+    assert all("a step of recovery was not answered" in worker.words for worker in flow.workers)
 
 
-async def stalled_s() -> list[float]:
+async def all_stalled(ports: tuple[int, int], more_than_s: float) -> bool:
+    return min(await stalled_s(ports)) > more_than_s
+
+
+async def none_stalled(ports: tuple[int, int]) -> bool:
+    return await stalled_s(ports) == [0, 0]
+
+
+async def stalled_s(ports: tuple[int, int]) -> list[float]:
     """What each worker says to Prometheus."""
     found = []
     async with aiohttp.ClientSession() as session:
-        for port in METRICS_PORTS:
+        for port in ports:
             async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
                 families = text_string_to_metric_families(await answer.text())
             found += [one.value for family in families for one in family.samples if one.name == STALLED]

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 ASKED_S = 4
 """Between the first and the second wait of our own."""
 SLOW_S = 2
-SOON_S = 10
+SOON_S = TIMEOUT_S - 1
 """Sooner than a receiver that hangs is given up."""
 
 

@@ -1,4 +1,4 @@
-"""Outputs, then rows, then the offset: what DESIGN 4.4 asks for, each with a test that names it.
+"""Outputs, then rows, then the offset: what "Nothing lost" in the README says, each with a test that names it.
 
 Zombies: test_zombie.py. A new log: test_logs.py. Holes: test_restarts.py.
 """

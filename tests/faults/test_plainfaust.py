@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults import restarted
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
 
 MOST_ROUNDS = 25
 """About two restarts in five skip something, so as many in a row that do not are no chance."""

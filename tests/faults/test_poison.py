@@ -20,8 +20,11 @@ MIB = 1024 * 1024
 PER_SECOND, SECONDS = 300, 10
 POISON_EVERY = 20
 """One record in so many. A worker stops where most of what it hears is rejected."""
+GOOD, BAD = 100, 2_500
+BUNDLE_RECORDS = 50
+ENDS_WITHIN_S = 60
 NO_STALL_S = 1.0
-"""Nothing is told for so long although something waits."""
+"""Nothing is told for so long although something waits, on a machine that is not itself slower than that."""
 
 
 def far_future() -> bytes:
@@ -102,7 +105,7 @@ async def longest_stall_s(flow: Flow, about: str) -> float:
 @pytest.mark.faults
 async def test_poison_under_load_costs_no_good_mention_restarts_nobody_and_stalls_nothing(kafka, prefix, tmp_path, say):
     async with Flow(kafka, prefix, tmp_path) as flow:
-        worker = flow.start_worker("a")
+        worker = flow.start_worker("a", module="tests.faults.talkative")
         await flow.publish(inputs.gossip(flow.settings.raw_partitions, datetime.now(UTC)))
         await flow.settled()  # it is at work
         await flow.publish(under_load("before", []), PER_SECOND)
@@ -111,9 +114,43 @@ async def test_poison_under_load_costs_no_good_mention_restarts_nobody_and_stall
         verdict = await flow.verdict()
         before_s, poisoned_s = [await longest_stall_s(flow, about) for about in ("before", "poisoned")]
         assert worker.exit_code is None
+        words = worker.words
     say(
         f"poison, one record in {POISON_EVERY}: {verdict}; longest stall {poisoned_s:.2f} s ({before_s:.2f} s before it)"
     )
     assert not verdict.wrong
-    assert "Traceback" not in worker.words
-    assert poisoned_s < NO_STALL_S
+    assert "Traceback" not in words  # nor of an agent, which Faust would start again
+    assert words.count("Joined group") == 1
+    assert poisoned_s < max(NO_STALL_S, 2 * before_s)
+
+
+@pytest.mark.faults
+@pytest.mark.long
+async def test_a_worker_that_cannot_read_most_of_its_input_stops_again_and_again_at_the_same_place(
+    kafka, prefix, tmp_path, say
+):
+    bad = [Said(b"x:1", b"{", "dead")] * BAD
+    async with Flow(kafka, prefix, tmp_path, raw_partitions=1, bundle_records=BUNDLE_RECORDS) as flow:
+        worker = flow.start_worker("a")
+        await flow.publish(under_load("good", [])[:GOOD])
+        await flow.settled()
+        await flow.stop(worker)
+        await flow.publish(bad)
+        last_words, left_at = [], [await flow.eyes.committed(flow.group)]
+        for _ in range(2):
+            worker = flow.start_worker("a", checkpoint_s=30)
+            assert await worker.ended(ENDS_WITHIN_S) == 1
+            flow.given_up(worker)
+            last_words.append(worker.words.splitlines()[-1])
+            left_at.append(await flow.eyes.committed(flow.group))
+        letters = await flow.eyes.read(DEAD_LETTERS.full_name(flow.settings))
+        drained = {record.key for record in letters if record.value == b"{"}
+        flow.start_worker("a", dead_letter_share=1)  # as the last words say
+        await flow.settled()
+        verdict = await flow.verdict()
+    say(f"{BAD:,} bad records: {len(drained)} set aside, then {last_words[0]!r}; set aside after all: {verdict}")
+    assert "cannot be read, the latest at offset" in last_words[0]
+    assert last_words[0] == last_words[1]
+    assert left_at[0] == left_at[1] == left_at[2]
+    assert 0 < len(drained) <= flow.settings.dead_letter_window
+    assert not verdict.wrong

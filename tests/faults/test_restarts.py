@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+
 import pytest
 
-from tests.faults.harness import Flow, new_story
+from tests.faults.harness import EXIT_WITHIN_S, Flow, new_story
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 WAITING = 200
 """Mentions published while no worker runs."""
+PER_SECOND = 300
 BUNDLE_RECORDS = 5
 """Few, so that many bundles are on their way at any moment."""
 
@@ -42,4 +47,58 @@ async def test_a_second_worker_that_joins_and_leaves_costs_nothing(kafka, prefix
             await flow.settled()
         verdict = await flow.verdict()
     say(f"{rounds} visits: {verdict}")
+    assert not verdict.wrong
+
+
+@pytest.mark.long
+async def test_workers_restarted_one_after_the_other_under_load_lose_nothing(kafka, prefix, tmp_path, say):
+    """Each ends content, in time (`Flow.stop`), while mentions keep coming."""
+    story, upgraded = new_story(seed=4), asyncio.Event()
+
+    async with Flow(kafka, prefix, tmp_path) as flow:
+
+        async def go_on_publishing() -> None:
+            while not upgraded.is_set():
+                await flow.publish(story.go_on(PER_SECOND), PER_SECOND)
+
+        for home in "ab":
+            flow.start_worker(home)
+        await flow.shared()
+        publishing = asyncio.create_task(go_on_publishing())
+        await flow.told(at_least=PER_SECOND)
+        for worker in flow.workers:
+            await flow.stop(worker)
+            flow.start_worker(worker.home)
+            await flow.shared()
+        upgraded.set()
+        await publishing
+        await flow.settled()
+        verdict = await flow.verdict()
+    say(f"a rolling upgrade at {PER_SECOND}/s: {verdict}")
+    assert not verdict.wrong
+
+
+async def test_a_worker_told_to_stop_before_its_tables_are_recovered_ends_in_time_and_nothing_is_lost(
+    kafka, prefix, tmp_path, say
+):
+    story = new_story(seed=5)
+    async with Flow(kafka, prefix, tmp_path) as flow:
+        before = flow.start_worker("before")
+        await flow.publish(story.go_on(WAITING))
+        await flow.settled()
+        await flow.stop(before)
+        committed = await flow.eyes.committed(flow.group)
+        await flow.publish(story.go_on(WAITING))
+        recovering = flow.start_worker("after", module="tests.faults.hanging", hangs="recovery")
+        await flow.shared()
+        os.kill(recovering.pid, signal.SIGTERM)
+        code = await recovering.ended(EXIT_WITHIN_S)
+        flow.given_up(recovering)
+        committed_meanwhile = await flow.eyes.committed(flow.group)
+        flow.start_worker("after")
+        await flow.settled()
+        verdict = await flow.verdict()
+    say(f"stopped while tables were recovered: exit {code}; then {verdict}")
+    assert code == 0
+    assert committed_meanwhile == committed
     assert not verdict.wrong

@@ -6,5 +6,5 @@ from agents.cli import main
 from streams import ledger
 
 if __name__ == "__main__":
-    ledger.TIDY_EVERY_S = 1.0
+    ledger.TIDY_EVERY_S = ledger.SETTLING_S = 1.0
     main()
