@@ -139,7 +139,9 @@ class GroundswellApp(faust.App):
             async with asyncio.timeout(END_WITHIN_S / 2):
                 await self.consumer.settle()
         except TimeoutError:
-            reason = TimeoutError("no broker took its last rows and offsets: what they cover is read again at the next start")
+            reason = TimeoutError(
+                "no broker took its last rows and offsets: what they cover is read again at the next start"
+            )
             self._crash(reason, end_within_s=END_WITHIN_S / 2)
         await super().on_stop()
 

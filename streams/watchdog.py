@@ -110,7 +110,9 @@ class Watchdog(Service):
         while not (self.should_stop or self._app.should_stop):
             ends = await self._ask()
             before, looked_at = looked_at, now_s()
-            slept = looked_at - before > PAUSE_S  # the worker was frozen, or the machine: nobody moved, we did not either
+            slept = (
+                looked_at - before > PAUSE_S
+            )  # the worker was frozen, or the machine: nobody moved, we did not either
             verdict = judge.look(looked_at, dict(self._things(ends or {})), answered=ends is not None and not slept)
             metrics.INGEST_STALLED.set(verdict.stalled_s)
             if verdict.hung and not self._app.should_stop:

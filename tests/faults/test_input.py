@@ -77,6 +77,7 @@ async def test_what_comes_late_or_early_is_applied_late_or_set_aside_and_rests_i
             assert running.mentions == heard[brand, int(running.start.timestamp())], (brand, name)
 
 
+@pytest.mark.long
 async def test_a_backlog_that_waited_while_no_worker_ran_is_not_late_and_rests_in_its_own_minutes(
     kafka, prefix, tmp_path, say
 ):
@@ -109,6 +110,7 @@ async def test_a_backlog_that_waited_while_no_worker_ran_is_not_late_and_rests_i
     assert not wrong
 
 
+@pytest.mark.long
 async def test_deletions_edits_and_removals_in_every_order_twice_and_late_leave_nothing_shown_and_counts_right(
     kafka, prefix, tmp_path, say
 ):

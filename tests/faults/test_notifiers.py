@@ -68,6 +68,7 @@ async def test_a_receiver_in_trouble_holds_nothing_up_and_is_told_once_when_it_i
     assert not verdict.wrong
 
 
+@pytest.mark.long
 async def test_a_receiver_that_refuses_connections_is_told_once_when_it_is_back(kafka, prefix, tmp_path, say):
     async with paging(kafka, prefix, tmp_path) as pager:
         await pager.receiver.hide()

@@ -100,6 +100,7 @@ TOWN = tuple(f"{brand}{number}" for brand in BRANDS for number in (1, 2))
 """More brands than deliveries may be under way at once."""
 
 
+@pytest.mark.long
 async def test_what_waits_for_its_turn_while_partitions_move_is_told_by_the_new_owner_alone(
     kafka, prefix, tmp_path, say
 ):
