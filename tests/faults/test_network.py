@@ -131,6 +131,7 @@ async def test_workers_rejoin_by_themselves_after_connections_fell_silent_for_go
     say(f"half-open past the session: {await endured(flow, swallow)}")
 
 
+@pytest.mark.long
 async def test_what_a_worker_said_before_it_was_replaced_changes_nothing_when_it_arrives_late(flow, doors, say):
     async def all_is_published() -> bool:
         return len(flow.published) == MENTIONS

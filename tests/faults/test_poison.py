@@ -102,6 +102,7 @@ async def longest_stall_s(flow: Flow, about: str) -> float:
     )
 
 
+@pytest.mark.long
 @pytest.mark.faults
 async def test_poison_under_load_costs_no_good_mention_restarts_nobody_and_stalls_nothing(kafka, prefix, tmp_path, say):
     async with Flow(kafka, prefix, tmp_path) as flow:

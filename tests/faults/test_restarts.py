@@ -34,6 +34,7 @@ async def test_a_worker_restarted_with_mentions_waiting_skips_none(kafka, prefix
     assert not verdict.wrong
 
 
+@pytest.mark.long
 async def test_a_second_worker_that_joins_and_leaves_costs_nothing(kafka, prefix, tmp_path, say, rounds):
     story = new_story(seed=3)
     async with Flow(kafka, prefix, tmp_path) as flow:
