@@ -97,9 +97,9 @@ def stored(write: Callable) -> Callable:
 
 
 def released(write_down: Callable) -> Callable:
-    async def doomed(self, page):
+    async def doomed(self, page, **how):
         before = self._consumer.released.get(page.tp)
-        await write_down(self, page)
+        await write_down(self, page, **how)
         if self._consumer.released.get(page.tp) != before and is_time(self._table.name):
             die()
 
