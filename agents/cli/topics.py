@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def topics() -> None:
-    """Make the Kafka topics."""
+    """Make the Kafka topics; go on with a log made anew."""
 
 
 @topics.command()
