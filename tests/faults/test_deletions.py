@@ -20,7 +20,7 @@ from streams.broker import wanted_topics
 from streams.records import Mention, encode
 from streams.topics import ALERTS, DEAD_LETTERS, RAW, SCORED, SPIKES
 from tests.faults import oracle
-from tests.faults.harness import Flow, comes_true
+from tests.faults.harness import Flow, comes_true, until
 from tests.faults.oracle import Said
 from tests.faults.receiver import Receiver
 from tests.faults.unrest import Unrest, days_ago
@@ -156,10 +156,14 @@ async def test_who_has_spoken_everywhere_is_found_nowhere_once_forgotten_and_cou
         await flow.shared()
         await flow.settled()
 
-        before = await topics_that_hold(flow)
         everywhere = {topic.name for topic in (RAW, SCORED, DEAD_LETTERS, SPIKES, ALERTS)}
         everywhere |= {f"groundswell-{table}-changelog" for table in ("brands", "incidents", "deliveries")}
-        assert before.keys() == everywhere
+
+        async def they_stand_everywhere() -> bool:
+            return (await topics_that_hold(flow)).keys() == everywhere
+
+        await until("they stand everywhere", they_stand_everywhere, 60)
+        before = await topics_that_hold(flow)
         assert files_that_hold(*folders)
 
         code, said = await groundswell(flow, "forget", AUTHOR_ID, "--yes", "--purge")
