@@ -122,13 +122,18 @@ class GroundswellApp(faust.App):
         """Whoever crashed: what is durable is written, the rest must not be; and no thread may keep the process alive."""
         if self.gave_up is None:
             self.gave_up = reason
-            last_resort = threading.Timer(end_within_s, self.end)
-            last_resort.daemon = True
-            last_resort.start()
+            self._end_within(end_within_s)
         super()._crash(reason)
 
+    def _end_within(self, seconds: float) -> None:
+        last_resort = threading.Timer(seconds, self.end)
+        last_resort.daemon = True
+        last_resort.start()
+
     def end(self) -> NoReturn:
-        """Say why it gave up, as its last line, and end the process, whatever still runs in it."""
+        """End the process, whatever still runs in it; if it gave up, with 1, and the reason as its last line."""
+        if self.gave_up is None:
+            os._exit(0)
         sys.stderr.write(f"groundswell worker stopped: {self.gave_up}\n")
         sys.stderr.flush()
         os._exit(1)
@@ -144,9 +149,7 @@ class GroundswellApp(faust.App):
             )
             self._crash(reason, end_within_s=END_WITHIN_S / 2)
         else:  # all is written and committed: whatever Faust still closes may take its time, but not ours
-            last_resort = threading.Timer(END_WITHIN_S / 2, os._exit, (0,))
-            last_resort.daemon = True
-            last_resort.start()
+            self._end_within(END_WITHIN_S / 2)
         await super().on_stop()
 
     def _create_directories(self) -> None:
