@@ -35,7 +35,7 @@ MOODS = ("I love my {} phone", "My {} phone is terrible, I hate it", "Bought a {
 POISON = (b"", b"{", b"\xff\xfe\x00", b"null", b"[" * 20_000, b'{"id": "x:1"}', b'{"id": 7, "source": "x"}')
 SURELY_LATE = timedelta(hours=1)
 REPEATED = 20_000
-"""The latest so many may come again; workers must remember more."""
+"""Workers must remember more mentions than lie between one and its copy."""
 LATE_AFTER = 500
 """Records said before a late one may come: by then every raw partition has heard of the present."""
 
@@ -57,12 +57,13 @@ class Said(NamedTuple):
 class Story:
     """A seeded crowd: praise and complaint, gossip, copies, edits, deletions, and some rubbish."""
 
-    def __init__(self, seed: int, now: datetime) -> None:
+    def __init__(self, seed: int, now: datetime, repeated: int = REPEATED) -> None:
+        """`repeated`: the latest so many may come again."""
         self._rng = random.Random(seed)
         self.now = now
         self._said = 0
         self._stands: dict[str, tuple[str, ...]] = {}
-        self._to_repeat = deque[Said](maxlen=REPEATED)
+        self._to_repeat = deque[Said](maxlen=repeated)
 
     def go_on(self, count: int) -> Iterator[Said]:
         """Say `count` records, a millisecond apart."""

@@ -38,9 +38,13 @@ if TYPE_CHECKING:
 
 PREFIX = "soak."
 SLICE_S = 2
+CATCH_UP = 1.5
+"""Times the asked rate at most, so that what an outage of the broker held up is made up for."""
 SETTLED_WITHIN_S = 600
 SETTINGS = {"remembered_mentions": 50_000}
 """So few that memory is full after some minutes: from then on a worker must not grow."""
+REPEATED_WITHIN = 40_000
+"""Records between a mention and its last copy: fewer than a partition's memory of mentions, even if all were in one."""
 DAYS = 24
 """Of event time, however long the soak: three in which the detector learns, then an incident every four or five hours."""
 
@@ -54,7 +58,7 @@ class Town:
         """`records`: how many it will be asked for."""
         self._chance = random.Random(seed)
         self._unrest = Unrest(seed, begins=days_ago(DAYS), usual_s=DAYS * 86_400 / records)
-        self._crowd = oracle.Story(seed, days_ago(DAYS))
+        self._crowd = oracle.Story(seed, days_ago(DAYS), repeated=int(REPEATED_WITHIN * self.CROWD))
         self.rules = oracle.RULES + self._unrest.rules[self._unrest.rules.index("watch:") :]
 
     def go_on(self, count: int) -> Iterator[Said]:
@@ -109,7 +113,7 @@ async def _publish(flow: Flow, town: Town, minutes: float, per_second: int) -> N
     began = monotonic()
     for number in range(round(minutes * 60 / SLICE_S)):
         await asyncio.sleep(max(0.0, began + number * SLICE_S - monotonic()))
-        await flow.publish(town.go_on(per_second * SLICE_S), per_second)
+        await flow.publish(town.go_on(per_second * SLICE_S), CATCH_UP * per_second)
         if number % (60 // SLICE_S) == 0:
             print(f"  {(monotonic() - began) / 60:4.1f} min: {len(flow.published):,} published", flush=True)
 
