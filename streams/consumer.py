@@ -235,9 +235,8 @@ class BundleConsumer(driver.Consumer):
         async with self._seeking:
             turn = self._turn
             for ledger in self.app.ledgers:
-                if not await self._thread.has_topic(
-                    ledger.topic
-                ):  # Faust shares out the others, and goes on without it
+                if not await self._thread.has_topic(ledger.topic):
+                    # Faust shares out the others, and goes on without it.
                     raise LogReplacedError(ledger.topic, "is not there any more")
             sources = self.source_partitions()
             committed: Mapping[TP, int | None] = await self.seek_to_committed()

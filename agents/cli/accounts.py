@@ -17,6 +17,8 @@ from streams.pages import LOG_KEY, read_handled
 from streams.tables import BRANDS, SEEN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from streams.keyed import Watermark
     from streams.settings import Settings
 
@@ -40,6 +42,15 @@ class BrandRow(NamedTuple):
         return self.counted.applied + self.counted.late
 
 
+def by_source(books: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, Counter[str]]:
+    """Add up what several partitions count by source and class."""
+    found: dict[str, Counter[str]] = {}
+    for one in books:
+        for source, counts in one.items():
+            found.setdefault(source, Counter()).update(counts)
+    return dict(sorted(found.items()))
+
+
 class Tables(NamedTuple):
     """The latest rows, intake's by raw partition. `handled`: up to which offset of each partition of `mentions.scored` brands' rows are written down."""
 
@@ -51,11 +62,7 @@ class Tables(NamedTuple):
 
     def by_source(self) -> dict[str, Counter[str]]:
         """Records by source and class, as intake has booked them."""
-        found: dict[str, Counter[str]] = {}
-        for books in self.books.values():
-            for source, counts in books.classes.items():
-                found.setdefault(source, Counter()).update(counts)
-        return dict(sorted(found.items()))
+        return by_source(books.classes for books in self.books.values())
 
     def scored(self) -> Counter[str]:
         """Mentions told to each brand, as intake has booked them."""

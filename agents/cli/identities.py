@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from agents.cli.accounts import BrandRow, Counted
+from agents.cli.accounts import BrandRow, Counted, by_source
 from agents.cli.problems import COLUMNS, NAMED, Problem, columns
 
 if TYPE_CHECKING:
@@ -67,11 +67,7 @@ class Findings:
 
     def by_source(self) -> dict[str, Counter[str]]:
         """Records looked at, by source and column."""
-        found: dict[str, Counter[str]] = {}
-        for walk in self.walks.values():
-            for source, counts in walk.classes.items():
-                found.setdefault(source, Counter()).update(counts)
-        return dict(sorted(found.items()))
+        return by_source(walk.classes for walk in self.walks.values())
 
 
 def judge(

@@ -127,9 +127,9 @@ class Intake:
         told: list[_Heard | Verdict] = []
         counts = dict.fromkeys(CLASSES, 0)
         for record, one in zip(fresh, parsed, strict=True):
+            at = (self.books.epoch, record.offset)
             if isinstance(one, Rejected):
                 told.append(SetAside(record, one))
-                at = (self.books.epoch, record.offset)
                 if self._removed.is_letter_gone(at, record.key, record.value):
                     told.append(TakeAway(at))
                 else:
@@ -139,7 +139,6 @@ class Intake:
                 what, source = self._hear(record.offset, one, next(matches), told), one.source
             else:
                 told.extend(self._removals(record.offset, one))
-                at = (self.books.epoch, record.offset)
                 told.extend(TakeAway(letter) for letter in self._removed.letters_of(one, at))
                 self._removed.note_gone(one, at)
                 what, source = "control", one.source

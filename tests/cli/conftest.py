@@ -33,8 +33,8 @@ class Terminal:
         return {
             "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
             "GROUNDSWELL_TOPIC_PREFIX": self.settings.topic_prefix,
-            "GROUNDSWELL_RAW_PARTITIONS": str(PARTITIONS),
-            "GROUNDSWELL_KEYED_PARTITIONS": str(PARTITIONS),
+            "GROUNDSWELL_RAW_PARTITIONS": str(self.settings.raw_partitions),
+            "GROUNDSWELL_KEYED_PARTITIONS": str(self.settings.keyed_partitions),
         }
 
     def run(self, *arguments: str, answer: str = "") -> Result:

@@ -23,6 +23,7 @@ from streams.outbox import Out, Outbox
 from streams.records import ON_SCORED, Mark, Removal, ScoredMention
 from streams.tables import BRANDS, SEEN
 from streams.topics import DEAD_LETTERS, RAW, SCORED
+from tests.cli.conftest import Terminal
 from tests.faults.harness import Flow, new_story
 
 if TYPE_CHECKING:
@@ -44,13 +45,7 @@ _decode = msgspec.json.Decoder(ON_SCORED).decode
 
 
 def run(settings: Settings, *arguments: str) -> Result:
-    environment = {
-        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "GROUNDSWELL_TOPIC_PREFIX": settings.topic_prefix,
-        "GROUNDSWELL_RAW_PARTITIONS": str(settings.raw_partitions),
-        "GROUNDSWELL_KEYED_PARTITIONS": str(settings.keyed_partitions),
-    }
-    return CliRunner(env=environment).invoke(main, ["audit", *arguments])
+    return Terminal(settings).run("audit", *arguments)
 
 
 # -- beside running workers --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from agents.cli.condition import Condition, add_brands
 from streams.core.rules import load_rules
 from streams.records import Alert, BrandStats, Evidence, Figures, Mention, encode
 from streams.topics import RAW
+from tests.cli.conftest import Terminal
 from tests.faults.harness import Flow, new_story
 from tests.faults.oracle import RULES
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from streams.settings import Settings
-    from tests.cli.conftest import Terminal
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -32,13 +32,7 @@ RULES_VERSION = load_rules(RULES).version
 
 
 def run(settings: Settings, *arguments: str) -> Result:
-    environment = {
-        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "GROUNDSWELL_TOPIC_PREFIX": settings.topic_prefix,
-        "GROUNDSWELL_RAW_PARTITIONS": str(settings.raw_partitions),
-        "GROUNDSWELL_KEYED_PARTITIONS": str(settings.keyed_partitions),
-    }
-    return CliRunner(env=environment).invoke(main, ["status", *arguments])
+    return Terminal(settings).run("status", *arguments)
 
 
 async def look(settings: Settings, *, well: bool) -> dict:

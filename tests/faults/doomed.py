@@ -26,7 +26,6 @@ from streams.tables import RowTable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-POINTS = ("half-told", "told", "half-logged", "logged", "stored", "released")
 """Where it dies: in the middle of delivering outputs, after it, in the middle of the rows, after they are acknowledged,
 after they are in RocksDB, after the offset is released for the commit."""
 

@@ -196,19 +196,14 @@ class Flow:
         folder: Path,
         *,
         rules: str = oracle.RULES,
-        workers_connect_to: str | None = None,
         supervised: bool = False,
         **settings: object,
     ) -> None:
-        """`workers_connect_to`: a broker address for workers alone, where something stands between them and the broker.
-
-        `supervised`: a worker may end by itself, because somebody calls `revive`.
-        """
+        """`supervised`: a worker may end by itself, because somebody calls `revive`."""
         self.supervised = supervised
         self._folder = folder
         self._rules = folder / "rules.yaml"
         self._rules.write_text(rules)
-        self._workers_connect_to = workers_connect_to or kafka.bootstrap
         self._given = {"session_timeout_s": SESSION_TIMEOUT_S, **settings, "topic_prefix": prefix}
         self.settings = Settings(kafka_bootstrap=kafka.bootstrap, **self._given)
         self._group = prefix + self.settings.app_id
@@ -259,7 +254,7 @@ class Flow:
         self._started += 1
         given = {**self._given, **settings}
         environment = {f"GROUNDSWELL_{name.upper()}": _said(value) for name, value in given.items()}
-        command = [module, "--kafka", connect_to or self._workers_connect_to, "worker"]
+        command = [module, "--kafka", connect_to or self.settings.kafka_bootstrap, "worker"]
         command += ["--rules", str(self._rules), "--data-dir", str(self._folder / home)]
         worker = Process(home, self._started, command, environment, self._folder)
         self._processes.append(worker)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agents.cli.localkafka import LocalKafka
-    from tests.faults.receiver import Heard
 
 
 class Pager:
@@ -79,10 +78,6 @@ class Pager:
     async def each_is_told(self, *, alerts: int, within_s: float = 40) -> None:
         """Return once nothing is owed any more."""
         await self.each("is told", lambda row: row.state == "delivered", alerts=alerts, within_s=within_s)
-
-    def told(self, change: str) -> list[Heard]:
-        """The requests about such a change that were answered with success."""
-        return [heard for heard in self.receiver.accepted if heard.change == change]
 
 
 @asynccontextmanager

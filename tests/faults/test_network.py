@@ -15,13 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents.cli.localkafka import free_port
 from streams.topics import RAW
 from tests.faults.harness import Flow, new_story, until
-from tests.faults.proxy import KafkaBehindProxies
+from tests.faults.proxy import KafkaBehindProxies, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tests.faults.oracle import Story
-    from tests.faults.proxy import Proxy
 
 pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -108,27 +107,16 @@ async def test_a_slow_network_costs_only_time(flow, doors, say):
 
 
 @pytest.mark.long
-async def test_workers_rejoin_by_themselves_after_the_network_was_cut(flow, doors, say):
-    async def cut() -> None:
+@pytest.mark.parametrize("broken", [Proxy.cut, Proxy.swallow], ids=["cut", "silent for good"])
+async def test_workers_rejoin_by_themselves_after_the_network_was_broken(flow, doors, say, broken):
+    async def break_until_nobody_is_in() -> None:
         for door in doors:
-            door.cut()
+            broken(door)
         await flow.shared(among=0)
         for door in doors:
             await door.heal()
 
-    say(f"cut past the session: {await endured(flow, cut)}")
-
-
-@pytest.mark.long
-async def test_workers_rejoin_by_themselves_after_connections_fell_silent_for_good(flow, doors, say):
-    async def swallow() -> None:
-        for door in doors:
-            door.swallow()
-        await flow.shared(among=0)
-        for door in doors:
-            await door.heal()
-
-    say(f"half-open past the session: {await endured(flow, swallow)}")
+    say(f"{broken.__name__} past the session: {await endured(flow, break_until_nobody_is_in)}")
 
 
 @pytest.mark.long
