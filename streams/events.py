@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.records import Alert, BrandStats, Finding, Mark, Removal, ScoredMention
+from streams.records import Alert, BrandStats, Finding, Mark, Removal, ScoredMention, SourceState
 
 if TYPE_CHECKING:
     from streams.outbox import Headers
 
-Told = ScoredMention | Removal | Mark | Finding | BrandStats | Alert
+Told = ScoredMention | Removal | Mark | Finding | BrandStats | Alert | SourceState
 
 _TYPES = {
     ScoredMention: "groundswell.mention.scored",
@@ -22,6 +22,7 @@ _TYPES = {
     Finding: "groundswell.finding",
     BrandStats: "groundswell.brand-stats",
     Alert: "groundswell.alert",
+    SourceState: "groundswell.source",
 }
 _CONSTANT: dict[type, Headers] = {
     kind: (
@@ -53,3 +54,5 @@ def _id_of(record: Told) -> str:
             return f"{record.brand}/{record.at.isoformat()}"
         case Alert():
             return f"{record.id}/{record.step}"
+        case SourceState():
+            return f"{record.key}/{record.at.isoformat()}"

@@ -270,11 +270,27 @@ class Figures(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unscored: int = 0
 
 
+class Expected(Struct, frozen=True, kw_only=True):
+    """What a detector takes for usual now: of `series` it saw `observed` mentions in the last `window_s` seconds.
+
+    About `expected` are usual, and from `high` on it would speak.
+    """
+
+    detector: str
+    series: str
+    window_s: int
+    observed: float
+    expected: float
+    high: float
+
+
 class BrandStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A brand's latest figures, on the compacted `brand-stats`, keyed by brand.
 
     `minute` is the last closed minute; `hour` and `day` (UTC) are running. `applied` and `late`
-    count every scored mention since the beginning: scored = applied + late.
+    count every scored mention since the beginning: scored = applied + late. `minutes` and
+    `negative_minutes` are mentions in each of the last 60 closed minutes, oldest first; `expected` is
+    empty while detectors learn.
     """
 
     brand: str
@@ -285,6 +301,29 @@ class BrandStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     applied: int
     late: int
     learning_until: datetime | None = None
+    minutes: tuple[int, ...] = ()
+    negative_minutes: tuple[int, ...] = ()
+    expected: tuple[Expected, ...] = ()
+
+
+class SourceState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One source: where it goes on, and how it does, on the compacted `sources`, keyed by what is listened to.
+
+    Everything up to `cursor` is in `mentions.raw`. `state` has a reason in `says` unless all is well; `published`,
+    `gaps` and `reconnects` count since `since`, when its process began to listen.
+    """
+
+    source: str
+    key: str
+    state: Literal["connecting", "listening", "waiting", "ended", "failed"]
+    at: Time
+    since: Time
+    cursor: str | None = None
+    says: str | None = None
+    published: int = 0
+    gaps: int = 0
+    reconnects: int = 0
+    observed_at: Time | None = None
 
 
 ON_SCORED = ScoredMention | Removal | Mark

@@ -5,6 +5,7 @@ Each is read from `GROUNDSWELL_<NAME>`, once, at start. `KAFKA_BOOTSTRAP` is hon
 
 from __future__ import annotations
 
+import os
 from hashlib import blake2b
 from pathlib import Path
 
@@ -104,6 +105,22 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as refused:
         raise SettingsError("\n".join(_say(dict(error)) for error in refused.errors())) from None
+
+
+def read_secret(variable: str) -> str | None:
+    """Return what a variable holds, or the file that the same variable with _FILE names; None: neither is set.
+
+    Raises:
+        SettingsError: that file cannot be read.
+    """
+    if (value := os.environ.get(variable)) is not None:
+        return value
+    if not (path := os.environ.get(f"{variable}_FILE")):
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}_FILE = {path!r} cannot be read: {error}") from None
 
 
 def _say(error: dict[str, object]) -> str:

@@ -45,6 +45,7 @@ class Replay:
     """
 
     name = "replay"
+    cursor_key: str | None = None
     about: ClassVar[str] = "a recorded file, JSONL of mentions or any CSV, at its own pace, faster, or at once"
     options: ClassVar[Mapping[str, str]] = {
         "file": "the file: .jsonl or .ndjson (one mention a line), .csv or .tsv (with a header)",

@@ -28,6 +28,7 @@ class Simulate:
     """
 
     name = "simulate"
+    cursor_key: str | None = None
     about: ClassVar[str] = "a made-up story from a fixed seed, such as dell-batteries: two quiet weeks, then a crisis"
     options: ClassVar[Mapping[str, str]] = {
         "scenario": "a bundled scenario's name, or a .yaml file (default: dell-batteries)",

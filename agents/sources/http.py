@@ -1,0 +1,89 @@
+"""What every source that asks over HTTP does alike: who we are, how long we wait, how much we take, what an answer means."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NamedTuple
+
+import aiohttp
+
+from agents.sources.interface import SourceDownError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANSWER_WITHIN_S = 30.0
+MOST_BYTES = 5 * 1024 * 1024
+LONGEST_WAIT_S = 3600.0
+"""However long the other side asks us to wait: then we ask again."""
+
+NOT_NOW = (408, 425, 429, 500, 502, 503, 504)
+
+
+class Answer(NamedTuple):
+    """What came back: a status below 400, lower-case header names, and the whole body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def open_session(**headers: str) -> aiohttp.ClientSession:
+    """One for the life of a `listen`; the caller closes it."""
+    known = {"User-Agent": f"groundswell/{version('groundswell')} (social listening)", **headers}
+    return aiohttp.ClientSession(headers=known, timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S))
+
+
+async def get(
+    session: aiohttp.ClientSession, url: str, *, headers: Mapping[str, str] | None = None, **query: str | int
+) -> Answer:
+    """Ask once.
+
+    Raises:
+        SourceDownError: no answer, a broken one, or one that says: later.
+        SourceError: any other status from 400 on, or more than MOST_BYTES.
+    """
+    try:
+        async with session.get(url, params=query, headers=headers) as answer:
+            refuse(url, answer)
+            body = await answer.content.read(MOST_BYTES + 1)
+            while len(body) <= MOST_BYTES and not answer.content.at_eof():
+                body += await answer.content.read(MOST_BYTES + 1 - len(body))
+            if len(body) > MOST_BYTES:
+                raise SourceError(f"{url} answered with more than {MOST_BYTES:,} bytes; it is left out")
+            return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body)
+    except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
+        raise SourceDownError(f"{url} does not answer: {error or type(error).__name__}") from error
+
+
+def refuse(url: str, answer: aiohttp.ClientResponse) -> None:
+    """Raise what a status from 400 on means; the others pass.
+
+    Raises:
+        SourceDownError: 429, 5xx and their like, with the wait that was asked for.
+        SourceError: the others.
+    """
+    if answer.status < 400:
+        return
+    says = f"{url} answered {answer.status} {answer.reason or ''}".rstrip()
+    if answer.status in NOT_NOW or answer.status >= 500:
+        raise SourceDownError(says, retry_after_s(answer.headers.get("Retry-After")))
+    hint = {401: ": is the secret right?", 403: ": is the secret allowed to read this?", 404: ": is the address right?"}
+    raise SourceError(says + hint.get(answer.status, ""))
+
+
+def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:
+    """Seconds to wait, from a `Retry-After` header (RFC 9110: seconds or a date); None: it says nothing usable."""
+    if header is None:
+        return None
+    try:
+        wait_s = float(header)
+    except ValueError:
+        try:
+            wait_s = (parsedate_to_datetime(header) - (now or datetime.now(UTC))).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(0.0, wait_s), LONGEST_WAIT_S)
