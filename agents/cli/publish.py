@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+from prometheus_client import start_http_server
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from agents.cli.read import connected
+from agents.cli.logs import configure_logging
+from agents.cli.read import read_source_states
 from agents.sources import SOURCES, open_source
-from agents.sources.publisher import Published, make_producer, publish
+from agents.sources.listening import Listener, listen_to_all
+from agents.sources.options import Secret, variable_of
 from agents.sources.replay import Replay
 from agents.sources.simulate import Simulate
-from streams.topics import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from agents.cli.chosen import Chosen
     from agents.sources.interface import Source
+    from agents.sources.publisher import Published
     from streams.settings import Settings
 
 LINE_EVERY_S = 5.0
@@ -80,66 +87,107 @@ def simulate(chosen: Chosen, scenario: str, at_once: bool, end: str | None) -> N
 
 
 @click.command()
-@click.argument("name", required=False)
-@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("words", nargs=-1, metavar="[NAME [KEY=VALUE]...]...")
+@click.option(
+    "--http-port", type=int, metavar="PORT", help="Prometheus endpoint's port. Otherwise GROUNDSWELL_HTTP_PORT."
+)
 @click.pass_obj
-def listen(chosen: Chosen, name: str | None, options: tuple[str, ...]) -> None:
-    """Listen to any source by its name, with its own options.
+def listen(chosen: Chosen, words: tuple[str, ...], http_port: int | None) -> None:
+    """Listen to any sources by their names, each with its own options.
 
-    Without a name it lists the sources there are, and what each can be told.
+    Without a name it lists the sources there are, and what each can be told. Secrets are never told here, but
+    in the variables that the list names, or in files that these name with _FILE.
+
+    It goes on where it stopped the last time: the topic `sources` keeps how far each has come. A source that
+    goes down is asked again, at most a minute apart.
 
     \b
     Examples:
       groundswell listen
+      groundswell listen bluesky
+      groundswell listen rss feeds=https://example.org/feed.xml hackernews
       groundswell listen replay file=tweets.jsonl speed=60x
 
-    Next: `groundswell alerts --follow` in another terminal.
+    Next: `groundswell watch` in another terminal.
     """  # noqa: D301
-    if name is None:
-        for source, kind in SOURCES.items():
-            click.echo(f"{source}: {kind.about}")
-            for option, meaning in kind.options.items():
-                click.echo(f"  {option}=...  {meaning}")
+    if not words:
+        click.echo("\n".join(_catalogue()))
         return
-    pairs = dict(option.partition("=")[::2] for option in options)
-    publish_all(chosen.settings(), open_source(name, pairs))
+    settings = chosen.settings() if http_port is None else chosen.settings(http_port=http_port)
+    sources = [open_source(name, options) for name, options in _named(words)]
+    keys = [source.cursor_key or source.name for source in sources]
+    if len(set(keys)) < len(keys):
+        raise click.UsageError(f"the same is listened to twice: {', '.join(keys)}")
+    if settings.http_port:
+        start_http_server(settings.http_port, settings.http_host)
+    publish_all(settings, *sources)
 
 
-def publish_all(settings: Settings, source: Source) -> None:
-    """Publish until the source ends, or until Ctrl-C; then say how much Kafka has acknowledged, whatever ended it.
+def _catalogue() -> Iterator[str]:
+    for source, kind in SOURCES.items():
+        yield f"{source}: {kind.about}"
+        for option, meaning in kind.options.items():
+            yield f"  {variable_of(source, option) if isinstance(meaning, Secret) else f'{option}=...'}  {meaning}"
+
+
+def _named(words: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """Split into sources: a word without `=` names one, the others are its options."""
+    named: list[tuple[str, dict[str, str]]] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            named.append((name, {}))
+        elif named:
+            named[-1][1][name] = value
+        else:
+            raise click.UsageError(f"{word}: an option comes after the name of its source")
+    return named
+
+
+def publish_all(settings: Settings, *sources: Source) -> None:
+    """Publish until every source has ended, or until Ctrl-C; then say how much Kafka has acknowledged, whatever ended it.
 
     Raises:
-        CommandError: no broker answers.
-        PublishError: the topic is missing, or a record was refused.
-        SourceError: the source cannot be read.
+        CommandError: no broker answers, or its topics are missing; or a source that was listened to has failed.
+        PublishError: a record was refused.
+        SourceError: the only source cannot be read.
     """
-    last: Published | None = None
-
-    async def run(show: Callable[[Published], None]) -> None:
-        def on_progress(done: Published) -> None:
-            nonlocal last
-            last = done
-            show(done)
-
-        producer = make_producer(settings)
-        async with connected(producer, settings):
-            await publish(source, producer, RAW.full_name(settings), on_progress=on_progress)
-
+    console = Console(stderr=True)
+    configure_logging(RichHandler(console=console, show_path=False) if console.is_terminal else None)
+    done: dict[str, Published] = {}
     try:
-        with _progress(source.name) as show:
-            asyncio.run(run(show))
+        with _progress(console) as show:
+            asyncio.run(_listen_to(settings, sources, lambda key, said: (done.update({key: said}), show(key, said))))
     finally:
-        if last is not None:
-            click.echo(_summary(last))
+        for key, said in done.items():
+            click.echo(_summary(key if len(sources) > 1 else "", said))
+
+
+async def _listen_to(
+    settings: Settings, sources: Sequence[Source], on_progress: Callable[[str, Published], object]
+) -> None:
+    states = await read_source_states(settings)
+    listeners = []
+    for source in sources:
+        known = states.get(source.cursor_key) if source.cursor_key else None
+        listener = Listener(source, settings, cursor=known.cursor if known else None)
+        listener.on_progress = partial(on_progress, listener.state.key)
+        listeners.append(listener)
+    listening = asyncio.create_task(listen_to_all(listeners))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, listening.cancel)
+    await asyncio.wait({listening})
+    if not listening.cancelled():
+        listening.result()
 
 
 def _given(**options: str | None) -> dict[str, str]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _summary(done: Published) -> str:
+def _summary(key: str, done: Published) -> str:
     left_out = f"; {done.oversized:,} too large, left out" if done.oversized else ""
-    return f"{done.records:,} mentions published in {done.seconds:.1f} s, {_rate(done):,.0f}/s{left_out}"
+    of = f"{key}: " if key else ""
+    return f"{of}{done.records:,} mentions published in {done.seconds:.1f} s, {_rate(done):,.0f}/s{left_out}"
 
 
 def _rate(done: Published) -> float:
@@ -147,24 +195,28 @@ def _rate(done: Published) -> float:
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[Published], None]]:
-    """A bar on a terminal; elsewhere, such as in a log, a line every few seconds. Both on stderr."""
-    console = Console(stderr=True)
+def _progress(console: Console) -> Iterator[Callable[[str, Published], None]]:
+    """A bar a source on a terminal; elsewhere, such as in a log, a line every few seconds. Both on stderr."""
     if not console.is_terminal:
-        yield _Lines(name)
+        yield _Lines()
         return
     words = TextColumn("{task.description} {task.fields[done].records:,} mentions, {task.fields[rate]:,.0f}/s")
+    tasks: dict[str, TaskID] = {}
     with Progress(words, BarColumn(), TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task(name, total=None, done=Published(), rate=0.0)
-        yield lambda done: progress.update(task, done=done, rate=_rate(done))
+
+        def show(key: str, done: Published) -> None:
+            if key not in tasks:
+                tasks[key] = progress.add_task(key, total=None, done=done, rate=0.0)
+            progress.update(tasks[key], done=done, rate=_rate(done))
+
+        yield show
 
 
 class _Lines:
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._next_s = 0.0
+    def __init__(self) -> None:
+        self._next_s: defaultdict[str, float] = defaultdict(float)
 
-    def __call__(self, done: Published) -> None:
-        if done.seconds >= self._next_s:
-            self._next_s = done.seconds + LINE_EVERY_S
-            click.echo(f"{self._name}: {done.records:,} mentions, {_rate(done):,.0f}/s", err=True)
+    def __call__(self, key: str, done: Published) -> None:
+        if done.seconds >= self._next_s[key]:
+            self._next_s[key] = done.seconds + LINE_EVERY_S
+            click.echo(f"{key}: {done.records:,} mentions, {_rate(done):,.0f}/s", err=True)

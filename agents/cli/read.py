@@ -5,11 +5,14 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from agents.cli.errors import CommandError
+from streams.records import SourceState
+from streams.topics import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -74,7 +77,7 @@ async def reading(settings: Settings, topic: Topic | Table, ends: Ends | None = 
         auto_offset_reset="earliest",
     )
     async with connected(consumer, settings):
-        yield Reader(consumer, ends or await _ends(consumer, topic.full_name(settings)))
+        yield Reader(consumer, ends or await ends_of(consumer, topic.full_name(settings)))
 
 
 class Reader:
@@ -137,8 +140,23 @@ class Reader:
             yield record
 
 
-async def _ends(consumer: AIOKafkaConsumer, name: str) -> Ends:
-    """Where each partition ends. Asks for the list of topics first, because asking for one topic may create it."""
+async def read_source_states(settings: Settings) -> dict[str, SourceState]:
+    """Return the latest state of every source, by what is listened to.
+
+    Raises:
+        CommandError: no broker answers, or it has no such topic.
+    """
+    async with reading(settings, SOURCES) as reader:
+        states = [msgspec.json.decode(record.value, type=SourceState) for record in await reader.latest()]
+    return {state.key: state for state in states}
+
+
+async def ends_of(consumer: AIOKafkaConsumer, name: str) -> Ends:
+    """Where each partition ends. Asks for the list of topics first, because asking for one topic may create it.
+
+    Raises:
+        CommandError: there is no such topic.
+    """
     if name not in await consumer.topics():
         raise CommandError(
             f"topic {name} does not exist: run `groundswell topics create`, or check GROUNDSWELL_TOPIC_PREFIX"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import logging
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import faust
-from prometheus_client import start_http_server
 
+from agents.cli.logs import configure_logging
 from agents.main import build
 from streams.broker import check_topics
 from streams.settings import SettingsError
@@ -21,25 +19,20 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-LEVELS = {"faust": logging.WARNING, "mode": logging.WARNING, "aiokafka": logging.WARNING, "streams": logging.WARNING}
-# Where the worker gives up, Faust logs the cancelling of each agent as an error with a traceback.
-LEVELS |= {"faust.agents": logging.CRITICAL}
-
 
 def run_worker(settings: Settings) -> None:
     """Run until SIGTERM or Ctrl-C; leaves the process.
 
     Raises:
         BrokerError: no broker, or topics other than the settings say.
-        SettingsError: no rules file; another worker uses the data folder.
+        SettingsError: no rules file; another worker uses the data folder; nobody can listen at the HTTP port, or
+            anybody may ask there.
         RulesError: the rules file is refused.
     """
     configure_logging()
     app = build(settings)
     asyncio.run(check_topics(settings))
     lock = claim(settings.data_dir / "tables")
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port, settings.metrics_host)
     # An event loop of its own: asyncio.run has closed the one it used.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -77,10 +70,3 @@ def claim(folder: Path) -> int:
             f"another worker uses the tables in {folder}: give each a data folder of its own, --data-dir or GROUNDSWELL_DATA_DIR"
         ) from None
     return lock
-
-
-def configure_logging() -> None:
-    """Our own words at info, the libraries' at warning, on stderr."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for name, level in LEVELS.items():
-        logging.getLogger(name).setLevel(level)

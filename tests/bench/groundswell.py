@@ -10,7 +10,7 @@ import faust
 from mode import Service
 
 import agents.intake
-from agents.cli.worker import configure_logging
+from agents.cli.logs import configure_logging
 from agents.main import build
 from streams.app import GroundswellApp
 from streams.broker import create_topics

@@ -73,7 +73,7 @@ def test_an_unknown_scenario_is_an_error() -> None:
 def test_missing_topics_are_an_error_and_nothing_is_claimed(bare: Terminal, tmp_path: Path) -> None:
     result = bare.run("replay", str(csv(tmp_path, header="id,text,created_at")))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"{bare.settings.topic_prefix}mentions.raw' does not exist" in result.stderr
+    assert f"{bare.settings.topic_prefix}sources does not exist" in result.stderr
 
 
 def test_ctrl_c_ends_a_story_with_the_count_of_what_kafka_has(terminal: Terminal) -> None:

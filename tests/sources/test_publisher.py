@@ -23,7 +23,7 @@ PARTITIONS = 3
 class Said:
     """A source that says what it is given, then ends or breaks."""
 
-    name = "said"
+    name, cursor_key = "said", "said"
 
     def __init__(self, records: Sequence[Sourced], then: Exception | None = None) -> None:
         self.records, self.then = records, then

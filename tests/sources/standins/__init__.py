@@ -16,7 +16,7 @@ class StandIn(Protocol):
     """The other side of one source. `async with` starts it on a free port of loopback, and stops it.
 
     `can` says what this kind of source can do at all: "edit", "delete", "remove_account", "garble", "limit", "gap",
-    "resume" (what was said while nobody listened is had afterwards), "wait" (posts stay until they are asked for).
+    "interrupt", "resume" (what was said while nobody listened is had afterwards).
     """
 
     can: frozenset[str]
