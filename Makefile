@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-faults soak check bench topology lock clean
+.PHONY: help setup run test test-faults soak check bench topology contracts lock clean
 
 MINUTES ?= 30
 
@@ -53,6 +53,9 @@ bench: setup ## measure throughput, latency and detection against their bars
 topology: setup ## print every topic: key, value, written by, read by
 	@$(BIN)/groundswell topology
 
+contracts: setup ## write deploy/contracts anew: JSON Schemas and the AsyncAPI document, from the code
+	@$(BIN)/python -m streams.contracts
+
 # setuptools builds the editable install, which has no isolated build environment to fetch it into.
 lock: ## pin all dependencies anew, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv"; exit 1; }
@@ -60,6 +63,6 @@ lock: ## pin all dependencies anew, with hashes (needs uv)
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml - -o requirements.lock
 
 clean: ## remove what the other targets made, except your data (.groundswell)
-	rm -rf $(VENV) build *.egg-info deploy/kafka/libs deploy/kafka/libs.tmp \
+	rm -rf $(VENV) build *.egg-info deploy/kafka/libs deploy/kafka/libs.tmp tests/contracts/node_modules \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,7 @@ open, so that whatever was missed heals. What an incident is, `streams.core.aler
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -133,6 +133,10 @@ class KeepAlerts:
     def _publish(self, state: Incidents, alerts: Iterable[Alert]) -> Iterator[Out]:
         for alert in alerts:
             metrics.ALERT_STEPS.labels(alert.change).inc()
+            if alert.change != "refreshed":
+                metrics.ALERT_DELAY.labels("published").observe(
+                    max(0.0, (datetime.now(UTC) - alert.at).total_seconds())
+                )
             if alert.status == "resolved":
                 state.resolved.append((alert.id, alert.at))
             yield Out(self._topic, self._partition, alert.id.encode(), encode(alert), headers_of(alert))

@@ -52,10 +52,12 @@ def _origin(value: ScoredMention | Removal | Mark, _: object) -> Origin:
 class Brand:
     """What is kept of one brand."""
 
-    __slots__ = ("detectors", "tally")
+    __slots__ = ("detectors", "stats", "tally")
 
     def __init__(self, tally: Tally, detectors: dict[str, Any]) -> None:
         self.tally, self.detectors = tally, detectors
+        self.stats: BrandStats | None = None
+        """As published last, by this worker."""
 
 
 class Detect:
@@ -87,6 +89,8 @@ class Detect:
             return
         tally.applied += 1
         metrics.APPLIED.inc()
+        if value.ingested_at is not None:
+            metrics.LATENCY.labels("counted").observe(max(0.0, (datetime.now(UTC) - value.ingested_at).total_seconds()))
         if value.author_role == "own":
             return
         if value.op == "update":
@@ -121,7 +125,11 @@ class Detect:
             if name in state.detectors:
                 yield from self._findings(key, state, name, detector.passed(state.detectors[name], now_s))
         if state.tally.due_s() <= now_s:
-            yield self._out(self._stats, key, state.tally.stats(key, now_s, self._learning_until_s(state)))
+            expected = tuple(
+                one for name, kept in state.detectors.items() for one in self._detectors[name].expects(kept, now_s)
+            )
+            state.stats = state.tally.stats(key, now_s, self._learning_until_s(state), expected)
+            yield self._out(self._stats, key, state.stats)
 
     def due(self, state: Brand) -> datetime | None:
         """The earliest of the figures' next minute and what detectors wait for."""

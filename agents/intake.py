@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from aiokafka.partitioner import murmur2
 
 from streams import metrics
-from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway, ToBrand
+from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway, ToBrand, rule_names
 from streams.core.sentiment import Scorer
 from streams.events import headers_of
 from streams.outbox import Out
-from streams.records import Mark, encode
+from streams.records import Mark, ScoredMention, encode
 from streams.tables import SEEN
 from streams.topics import DEAD_LETTERS, RAW, SCORED
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from aiokafka.structs import ConsumerRecord
 
     from streams.app import GroundswellApp
+    from streams.core.intake import Verdict
+    from streams.core.recall import Recall
     from streams.core.rules import Rules
     from streams.settings import Settings
     from streams.tables import Row
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 ATTEMPTS = "dlq.attempts"
 ORIGINAL_KEY = "dlq.original-key"
 LARGEST_KEPT = DEAD_LETTERS.max_bytes - 64 * 1024
+MEASURE_ONE_IN = 16
+LATENCY = metrics.LATENCY.labels("scored")
 MARK_EVERY_S = 1.0
 MARK_AT_LEAST_EVERY = timedelta(minutes=5)
 """Of event time: while history is read fast, a second of ours is days of its."""
@@ -42,6 +46,8 @@ MARK_AT_LEAST_EVERY = timedelta(minutes=5)
 def register(app: GroundswellApp, rules: Rules) -> None:
     """Let the worker run intake."""
     settings, score_many = app.groundswell, Scorer().score_many
+    for rule in rule_names(rules):
+        metrics.RULE_MATCHES.labels(rule)
     policy = Policy(
         allowed_lateness=timedelta(seconds=settings.allowed_lateness_s),
         max_future=timedelta(seconds=settings.max_future_s),
@@ -89,6 +95,7 @@ class IntakeDesk:
         self._forgotten = self._intake.forgotten
         for what, count in counts.items():
             metrics.JUDGED.labels(what).inc(count)
+        self._measure(verdicts)
         return [*outs, *self._progress(now_s)]
 
     def idle(self, now_s: float) -> Iterable[Out]:
@@ -98,8 +105,14 @@ class IntakeDesk:
             self._intake.quiet_until(time + timedelta(seconds=now_s - self._time_at_s))
         return self._progress(now_s)
 
+    @property
+    def recall(self) -> Recall:
+        """What became of one mention of this partition."""
+        return self._intake.recall
+
     def changed_rows(self) -> Sequence[Row]:
         """Remembered mentions first, the books last."""
+        self._count_rules()
         return self._intake.changed_rows()
 
     def _progress(self, now_s: float) -> list[Out]:
@@ -117,6 +130,25 @@ class IntakeDesk:
         if self._marked is None or self._marked.time is None or mark.time is None:
             return True
         return mark.time - self._marked.time >= MARK_AT_LEAST_EVERY
+
+    def _measure(self, verdicts: Sequence[Verdict]) -> None:
+        """Of a sample: an observation costs as much as some per cent of a mention."""
+        now = datetime.now(UTC)
+        for verdict in verdicts[::MEASURE_ONE_IN]:
+            if (
+                isinstance(verdict, ToBrand)
+                and isinstance(record := verdict.record, ScoredMention)
+                and record.ingested_at
+            ):
+                metrics.SOURCE_DELAY.observe(max(0.0, (record.ingested_at - record.observed_at).total_seconds()))
+                LATENCY.observe(max(0.0, (now - record.ingested_at).total_seconds()))
+
+    def _count_rules(self) -> None:
+        now_s = datetime.now(UTC).timestamp()
+        for rule, count in self._intake.rules_used.items():
+            metrics.RULE_MATCHES.labels(rule).inc(count)
+            metrics.RULE_LAST_MATCH.labels(rule).set(now_s)
+        self._intake.rules_used.clear()
 
     def _tell(self, verdict: ToBrand) -> Iterator[Out]:
         brand, record = verdict

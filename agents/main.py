@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agents import alerts, detect, intake, notify
+from agents.http.server import serve
 from streams.app import GroundswellApp
 from streams.core.rules import load_rules
 from streams.settings import SettingsError, load_settings
+from streams.tracing import start_tracing
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -20,7 +22,7 @@ def build(settings: Settings) -> GroundswellApp:
     """Return the app with every agent registered.
 
     Raises:
-        SettingsError: no rules file, or it cannot be read.
+        SettingsError: no rules file, or it cannot be read; or the HTTP server's settings are unfit.
         RulesError: the rules file is refused.
     """
     if settings.rules is None:
@@ -31,10 +33,12 @@ def build(settings: Settings) -> GroundswellApp:
         raise SettingsError(f"GROUNDSWELL_RULES = {str(settings.rules)!r} cannot be read: {error}") from error
     rules = load_rules(text, where=str(settings.rules))
     app = GroundswellApp(settings)
+    start_tracing(app.conf.id)
     intake.register(app, rules)
     detect.register(app)
     alerts.register(app, rules)
     notify.register(app)
+    serve(app, rules)
     return app
 
 

@@ -19,23 +19,25 @@ from msgspec.structs import replace
 from agents.notifiers import build
 from streams import metrics
 from streams.core import deliveries
-from streams.core.deliveries import Delivery
+from streams.core.deliveries import Delivered, Delivery
 from streams.records import Alert
 from streams.tables import DELIVERIES
 from streams.topics import ALERTS
+from streams.tracing import delivery_span, note_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
-    from agents.notifiers.interface import Notifier
+    from agents.notifiers.interface import Notifier, Outcome
     from streams.app import GroundswellApp
     from streams.ledger import Ledger
     from streams.outbox import Out
     from streams.tables import Row
 
 LOOK_EVERY_S = 0.25
+OUTCOMES = ("delivered", "retry", "refused")
 AT_ONCE = 8
 """Attempts under way at the same time, per notifier."""
 
@@ -49,6 +51,10 @@ def register(app: GroundswellApp) -> None:
     """Let the worker notify."""
     settings = app.groundswell
     notifiers = {notifier.name: notifier for notifier in build(settings)}
+    for name in notifiers:
+        metrics.NOTIFIER_FAILURES.labels(name)
+        for outcome in OUTCOMES:
+            metrics.DELIVERIES.labels(name, outcome)
     max_age = timedelta(seconds=settings.notify_max_age_s)
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> DeliveryDesk:  # noqa: ARG001
@@ -114,6 +120,14 @@ class DeliveryDesk:
         ]
 
 
+def _count(sink: str, alert: Alert, outcome: Outcome) -> None:
+    metrics.DELIVERIES.labels(sink, type(outcome).__name__.lower()).inc()
+    if isinstance(outcome, Delivered):
+        metrics.ALERT_DELAY.labels("delivered").observe(max(0.0, (datetime.now(UTC) - alert.at).total_seconds()))
+    else:
+        metrics.NOTIFIER_FAILURES.labels(sink).inc()
+
+
 def _read(content: bytes) -> Delivery:
     """Return a row as its next owner finds it: an attempt may have been under way, so the other side may have heard."""
     number, row = _decode_row(content)
@@ -157,8 +171,11 @@ class Courier(Service):
                 if row is None or row.state != "pending" or not self._owned(desk):
                     return
                 alert = deliveries.to_send(row)
-                outcome = await self._notifiers[sink].deliver(alert, deliveries.key_of(alert, sink))
-            metrics.DELIVERIES.labels(sink, type(outcome).__name__.lower()).inc()
+                key_of_step = deliveries.key_of(alert, sink)
+                with delivery_span(sink, key_of_step) as span:
+                    outcome = await self._notifiers[sink].deliver(alert, key_of_step)
+                    note_outcome(span, type(outcome).__name__.lower())
+            _count(sink, alert, outcome)
             if (row := desk.rows.get(key)) is not None:
                 desk.put(key, deliveries.on_outcome(row, alert, outcome, datetime.now(UTC), random.random()))
         finally:

@@ -35,8 +35,16 @@ END_WITHIN_S = 9.0
 """A worker that was told to stop, or that gave up, is gone by then."""
 
 
+class Boot(faust.App.BootStrategy):
+    """Without Faust's own pages, which `faust worker` switches on whatever the settings say."""
+
+    enable_web = False
+
+
 class GroundswellApp(faust.App):
     """A Faust app whose agents keep a ledger."""
+
+    BootStrategy = Boot
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
@@ -58,16 +66,14 @@ class GroundswellApp(faust.App):
             table_standby_replicas=0,
             topic_disable_leader=True,
             topic_allow_declare=False,
-            web_enabled=False,
-            # `faust worker` starts Faust's own pages all the same: on loopback, and without what is in the tables.
-            web_bind="127.0.0.1",
-            web_tables_enabled=False,
-            web_router_enabled=False,
+            canonical_url=settings.advertised_url,  # the group's leader tells every worker who has what, by this
         )
         self.groundswell = settings
         self.outbox = Outbox(settings, topics=[one.full_name(settings) for one in (*TOPOLOGY, *STATE)])
         self.ledgers: list[Ledger[Any]] = []
         self._beside: list[Service] = []
+        self._from_the_start: list[Service] = []
+        self.watchdog = Watchdog(self)
         self.compacted_topics = frozenset(topic.full_name(settings) for topic in TOPOLOGY if topic.compacted)
         self.gave_up: BaseException | None = None
 
@@ -93,11 +99,15 @@ class GroundswellApp(faust.App):
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         """Watched from the start, so that a recovery that never ends is noticed as well."""
-        return [Watchdog(self), *super().on_init_dependencies()]
+        return [self.watchdog, *self._from_the_start, *super().on_init_dependencies()]
 
     def keep_running(self, service: Service) -> None:
         """Run a service beside the agents, from the moment that tables are recovered."""
         self._beside.append(service)
+
+    def keep_running_from_the_start(self, service: Service) -> None:
+        """Run a service for as long as the worker runs, also while tables are recovered. Call it before the worker starts."""
+        self._from_the_start.append(service)
 
     async def on_started_init_extra_services(self) -> None:
         """Ledgers tick, and what stands beside them runs, once tables are recovered."""

@@ -1,21 +1,24 @@
-"""CloudEvents attributes in Kafka headers (binary mode): a consumer who knows nothing of them still reads plain JSON.
+"""CloudEvents 1.0 attributes in Kafka headers (binary mode): a consumer who knows nothing of them still reads plain JSON.
 
 `ce_id` names what happened, not the sending of it: it is the same on a re-send, so a consumer can
-drop what it has already seen.
+drop what it has already seen. All else is constant for each type: when it happened, by which of the three clocks,
+and to whom, the value says.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from streams.records import Alert, BrandStats, Finding, Mark, Removal, ScoredMention, SourceState
 
 if TYPE_CHECKING:
     from streams.outbox import Headers
+    from streams.records import Origin
 
 Told = ScoredMention | Removal | Mark | Finding | BrandStats | Alert | SourceState
 
-_TYPES = {
+TYPES: dict[type, str] = {
     ScoredMention: "groundswell.mention.scored",
     Removal: "groundswell.mention.removed",
     Mark: "groundswell.progress",
@@ -24,30 +27,39 @@ _TYPES = {
     Alert: "groundswell.alert",
     SourceState: "groundswell.source",
 }
+"""What each record is called: `ce_type`."""
+
+SOURCE = "groundswell"
+SPECVERSION = "1.0"
+CONTENT_TYPE = "application/json"
+
 _CONSTANT: dict[type, Headers] = {
     kind: (
-        ("ce_specversion", b"1.0"),
+        ("ce_specversion", SPECVERSION.encode()),
         ("ce_type", name.encode()),
-        ("ce_source", b"groundswell"),
-        ("content-type", b"application/json"),
+        ("ce_source", SOURCE.encode()),
+        ("content-type", CONTENT_TYPE.encode()),
     )
-    for kind, name in _TYPES.items()
+    for kind, name in TYPES.items()
 }
 
 
 def headers_of(record: Told) -> Headers:
     """Return the headers of one record."""
-    return (*_CONSTANT[type(record)], ("ce_id", _id_of(record).encode()))
+    name = _id_of(record)
+    if not name.isprintable():
+        name = quote(name)  # strangers choose the ids of mentions; no attribute may hold control characters
+    return (*_CONSTANT[type(record)], ("ce_id", name.encode()))
 
 
 def _id_of(record: Told) -> str:
     match record:
         case ScoredMention(id=mention, brand=brand, origin=origin):
-            return f"{mention}/{record.op}/{record.revision or origin.offset}/{brand}"
+            return f"{mention}/{record.op}/{record.revision or f'{origin.epoch}.{origin.offset}'}/{brand}"
         case Removal(origin=origin):
-            return f"removal/{origin.epoch}.{origin.partition}.{origin.offset}/{record.brand or '*'}"
+            return f"removal/{_place(origin)}/{record.brand or '*'}"
         case Mark(origin=origin):
-            return f"mark/{origin.partition}/{record.time.isoformat() if record.time else '-'}"
+            return f"mark/{_place(origin)}/{record.time.isoformat() if record.time else '-'}"
         case Finding():
             return f"{record.brand}/{record.detector}/{record.series}/{record.episode.isoformat()}/{record.step}"
         case BrandStats():
@@ -56,3 +68,7 @@ def _id_of(record: Told) -> str:
             return f"{record.id}/{record.step}"
         case SourceState():
             return f"{record.key}/{record.at.isoformat()}"
+
+
+def _place(origin: Origin) -> str:
+    return f"{origin.epoch}.{origin.partition}.{origin.offset}"

@@ -21,7 +21,7 @@ import asyncio
 from functools import partial
 from itertools import chain, repeat
 from time import monotonic
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, NamedTuple
 
 import msgspec
 from mode import Service
@@ -31,6 +31,7 @@ from streams.logs import Handled, LogReplacedError
 from streams.outbox import Out
 from streams.pages import LOG_KEY, D, Page, read_handled
 from streams.topics import TOPOLOGY
+from streams.tracing import bundle_span
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -56,6 +57,14 @@ TICK_S = 1.0
 """How often a partition that has been read to its end is told so."""
 
 
+class Standing(NamedTuple):
+    """Of all partitions of one agent on this worker: how long the oldest record waits, seconds; and what its table holds here."""
+
+    lag_s: float
+    rows: int
+    bytes: int
+
+
 class Ledger(Service, Generic[D]):
     """The books of one agent on one worker."""
 
@@ -75,6 +84,7 @@ class Ledger(Service, Generic[D]):
         self.agent = reads.read_by[0]
         self.topic = reads.full_name(settings)
         self._table, self._open_desk = table, open_desk
+        self.table = table.name
         self._compacted = [
             topic.full_name(settings)
             for topic in TOPOLOGY
@@ -94,6 +104,15 @@ class Ledger(Service, Generic[D]):
             for partition, page in self._pages.items()
             if self._app.gave_up is None and self._consumer.owns(page.tp, page.generation)
         )
+
+    def standing(self, now_s: float) -> Standing | None:
+        """How this agent stands; None: no partition of its own is recovered. `now_s` is compared with the broker's clock."""
+        pages = [page for page in self._pages.values() if self._consumer.owns(page.tp, page.generation)]
+        if not pages:
+            return None
+        lags = (0.0 if self._consumer.caught_up(page.tp) else page.lag_s(now_s, monotonic()) for page in pages)
+        sizes = [page.sizes for page in pages]
+        return Standing(max(lags), sum(map(len, sizes)), sum(sum(one.values()) for one in sizes))
 
     def last_handled(self, partition: int) -> Handled:
         """The last record that the rows of a partition cover, as they stand in the table."""
@@ -119,8 +138,9 @@ class Ledger(Service, Generic[D]):
             return
         page = self._page(bundle.tp, bundle.generation)
         started = monotonic()
-        outs = page.desk.handle(records, started)
-        if not await self._deliver(page, outs) or self._pages.get(bundle.tp.partition) is not page:
+        with bundle_span(self.agent, bundle.tp, records):
+            delivered = await self._deliver(page, page.desk.handle(records, started))
+        if not delivered or self._pages.get(bundle.tp.partition) is not page:
             return  # handed over meanwhile: whoever owns it now reads these records again
         page.position, page.handled = records[-1].offset + 1, Handled(records[-1].offset, records[-1].timestamp)
         self._consumer.positions[bundle.tp] = page.position
@@ -130,9 +150,13 @@ class Ledger(Service, Generic[D]):
         page = self._pages.get(tp.partition)
         if page is None or page.generation != generation:
             rows = dict(self._table.rows(tp.partition))
+            sizes = rows.copy()
             handled = read_handled(rows.pop(LOG_KEY, None))
             desk = self._open_desk(tp.partition, iter(rows.items()))
             page = self._pages[tp.partition] = Page(tp, desk, generation, self._consumer.positions[tp], handled)
+            page.measure(sizes.items())
+            if handled.offset < 0:
+                page.rested_at = monotonic()  # nobody knows what waits here, but we have just begun
         return page
 
     async def _deliver(self, page: Page[D], outs: Iterable[Out]) -> bool:
@@ -157,7 +181,9 @@ class Ledger(Service, Generic[D]):
             if not self._still_ours(page):
                 return
             log = msgspec.msgpack.encode(page.handled)
-            await self._table.write(self._app.outbox, page.tp.partition, [*rows, (LOG_KEY, log)])
+            written = [*rows, (LOG_KEY, log)]
+            await self._table.write(self._app.outbox, page.tp.partition, written)
+            page.measure(written)
             page.written_at = now
             metrics.ROWS_WRITTEN.labels(self.agent).inc(len(rows))
         if self._still_ours(page):
@@ -217,6 +243,7 @@ class Ledger(Service, Generic[D]):
                     return  # handed over while we were telling another's; or nobody has answered for long
                 page = self._page(tp, self._app.consumer_generation_id)
                 if self._consumer.caught_up(tp):
+                    page.rested_at = monotonic()
                     await self._deliver(page, page.desk.idle(monotonic()))
 
     async def _guarded(self, step: Callable[[], Awaitable[None]]) -> bool:

@@ -9,7 +9,12 @@ from streams.core.parse import REASONS
 
 AGENTS = ("intake", "detect", "alerts", "notify")
 
+STAGES = ("scored", "counted")
+ALERT_STAGES = ("published", "delivered")
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+_DELAYS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400)
 
 RECEIVED = Counter("groundswell_mentions_received", "Raw records read; flat while sources speak: is intake running?")
 JUDGED = Counter(
@@ -58,6 +63,82 @@ INGEST_STALLED = Gauge(
     "For how long raw records wait and none is handled, or no broker answers; 0 while all is well.",
 )
 
+SOURCE_PUBLISHED = Counter(
+    "groundswell_source_published", "Records of a source that Kafka has acknowledged; flat: see the state.", ["source"]
+)
+SOURCE_RECONNECTS = Counter(
+    "groundswell_source_reconnects", "Times a source went down and was asked again after a while.", ["source"]
+)
+SOURCE_GAPS = Counter(
+    "groundswell_source_gaps", "Times something may have been missed for good; the log says what.", ["source"]
+)
+SOURCE_UP = Gauge("groundswell_source_up", "1 while a source is listened to, by what is listened to.", ["listened_to"])
+
+SOURCE_DELAY = Histogram(
+    "groundswell_source_delay_seconds",
+    "From when the network witnessed a mention until we had it, of a sample that matched; high: the network, or a source that catches up.",
+    buckets=_DELAYS,
+)
+LATENCY = Histogram(
+    "groundswell_latency_seconds",
+    "Our own: from when we had a mention until it was scored (a sample) or counted; high while a backlog is read.",
+    ["stage"],
+    buckets=_DELAYS,
+)
+ALERT_DELAY = Histogram(
+    "groundswell_alert_delay_seconds",
+    "From the event time at which an alert changed until that was published or delivered; in a replay, the age of what is replayed.",
+    ["stage"],
+    buckets=_DELAYS,
+)
+LAG = Gauge(
+    "groundswell_lag_seconds",
+    "For how long, at most, the oldest record that an agent has not handled has waited; 0: none waits. Absent while tables are recovered.",
+    ["agent"],
+)
+NOTIFIER_FAILURES = Counter(
+    "groundswell_notifier_failures", "Attempts to deliver an alert step that failed, for now or for good.", ["notifier"]
+)
+ALERTS_FIRING = Gauge("groundswell_alerts_firing", "Open alerts of this worker's brands, by severity.", ["severity"])
+BRAND_MENTIONS = Gauge(
+    "groundswell_brand_mentions", "Public mentions of a brand in the last closed minute of event time.", ["brand"]
+)
+BRAND_NEGATIVE_RATIO = Gauge(
+    "groundswell_brand_negative_ratio", "Share of them that is negative; absent where there were none.", ["brand"]
+)
+BRAND_WINDOW_MENTIONS = Gauge(
+    "groundswell_brand_window_mentions", "What a detector saw in its window.", ["brand", "detector", "series"]
+)
+BRAND_EXPECTED_MENTIONS = Gauge(
+    "groundswell_brand_expected_mentions",
+    "What it takes for usual there; absent while it learns.",
+    ["brand", "detector", "series"],
+)
+BRAND_THRESHOLD_MENTIONS = Gauge(
+    "groundswell_brand_threshold_mentions", "From so many on it speaks.", ["brand", "detector", "series"]
+)
+TABLE_ROWS = Gauge("groundswell_table_rows", "Rows of a table on this worker.", ["table"])
+TABLE_BYTES = Gauge(
+    "groundswell_table_bytes",
+    "Their keys and values, as they stand in the changelog; without RocksDB's own.",
+    ["table"],
+)
+RULES = Gauge("groundswell_rules", "Rules that were read at the start, by kind.", ["kind"])
+RULES_INFO = Gauge(
+    "groundswell_rules_info",
+    "1, for the rules in use; more than one version: restart the workers.",
+    ["ruleset", "version"],
+)
+RULE_MATCHES = Counter(
+    "groundswell_rule_matches", "Mentions that a rule matched, or took out; 0 for long: it has gone dead.", ["rule"]
+)
+RULE_LAST_MATCH = Gauge(
+    "groundswell_rule_last_match_timestamp_seconds",
+    "When a rule was last of use here; absent: never since the start.",
+    ["rule"],
+)
+BUILD_INFO = Gauge("groundswell_build_info", "1, for what runs.", ["version", "python"])
+
 for _class in CLASSES:
     JUDGED.labels(_class)
 for _reason in REASONS:
@@ -67,5 +148,9 @@ for _agent in AGENTS:
     ROWS_WRITTEN.labels(_agent)
 for _agent in AGENTS[:-1]:  # deliveries are rows by step: a re-send finds its step told
     RESENDS.labels(_agent)
+for _stage in STAGES:
+    LATENCY.labels(_stage)
+for _stage in ALERT_STAGES:
+    ALERT_DELAY.labels(_stage)
 for _change in ("fired", "updated", "resolved", "refreshed"):
     ALERT_STEPS.labels(_change)

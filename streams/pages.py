@@ -45,9 +45,28 @@ def read_handled(row: bytes | None) -> Handled:
 class Page(Generic[D]):
     """One assigned partition: its desk, how far it has got, and what that rests on."""
 
-    __slots__ = ("desk", "generation", "handled", "position", "tp", "written_at")
+    __slots__ = ("desk", "generation", "handled", "position", "rested_at", "sizes", "tp", "written_at")
 
     def __init__(self, tp: TP, desk: D, generation: int, position: int, handled: Handled) -> None:
         self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
         self.handled = handled
         self.written_at = float("-inf")
+        self.rested_at = float("-inf")
+        """When nothing was left to do, monotonic seconds."""
+        self.sizes: dict[bytes, int] = {}
+        """Of each row in the table, key and value, bytes."""
+
+    def measure(self, rows: Iterable[Row]) -> None:
+        """Rows stand in the table now."""
+        for key, row in rows:
+            if row is None:
+                self.sizes.pop(key, None)
+            else:
+                self.sizes[key] = len(key) + len(row)
+
+    def lag_s(self, now_s: float, monotonic_s: float) -> float:
+        """The most that the oldest record not yet handled can have waited: it came after the last one handled, and after all was done."""
+        since_rest_s = monotonic_s - self.rested_at
+        if self.handled.offset < 0:
+            return since_rest_s
+        return max(0.0, min(since_rest_s, now_s - self.handled.appended_ms / 1000))

@@ -116,7 +116,7 @@ class Hit(Struct, frozen=True, omit_defaults=True):
 
 
 class Sentiment(Struct, frozen=True, omit_defaults=True):
-    """How a mention sounds. `compound` runs from -1 to 1; None where the language cannot be scored."""
+    """How a mention sounds. `compound` runs from -1 to 1; it is absent where the language cannot be scored."""
 
     label: Label
     compound: float | None = None
@@ -135,7 +135,7 @@ class ScoredMention(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     origin: Origin
     id: str
     source: str
-    observed_at: datetime
+    observed_at: Time
     op: Literal["create", "update"] = "create"
     channel: Channel = "post"
     revision: str | None = None
@@ -149,8 +149,8 @@ class ScoredMention(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     author_id: str | None = None
     author_name: str | None = None
     author_followers: int | None = None
-    posted_at: datetime | None = None
-    ingested_at: datetime | None = None
+    posted_at: Time | None = None
+    ingested_at: Time | None = None
     url: str | None = None
     in_reply_to: str | None = None
     root: str | None = None
@@ -160,11 +160,11 @@ class ScoredMention(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One mention shown as evidence."""
+    """One mention shown as evidence; a long text is cut."""
 
     id: str
     text: str
-    observed_at: datetime
+    observed_at: Time
     sentiment: Label
     author_id: str | None = None
     author_name: str | None = None
@@ -174,8 +174,8 @@ class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="removal", tag_field="kind"):
     """Text, author and ids must vanish: of one mention (`id`) or of everything by `author_id`.
 
-    Counts are history and stay. `brand` is None where nobody knows which brand is concerned; such
-    a record goes once to each keyed partition.
+    Counts are history and stay. `brand` is absent where nobody knows which brand is concerned; such
+    a record has no key and goes once to each partition.
     """
 
     origin: Origin
@@ -183,7 +183,7 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="remova
     brand: str | None = None
     id: str | None = None
     author_id: str | None = None
-    observed_at: datetime | None = None
+    observed_at: Time | None = None
 
     def takes(self, sample: Sample) -> bool:
         """Whether a sample shows what must vanish."""
@@ -193,18 +193,20 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="remova
 class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mark", tag_field="kind"):
     """Progress: everything of the origin's partition up to `time` has been told.
 
-    `time` is None where that partition holds nothing at all, so that it holds nobody back.
+    `time` is absent where that partition holds nothing at all, so that it holds nobody back.
     """
 
     origin: Origin
-    time: datetime | None = None
+    time: Time | None = None
 
 
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What lets a person believe a finding in ten seconds.
 
     `observed` and `expected` are mentions within `window_s` seconds; `score` is about
-    -ln(probability) of seeing this much by chance in that window.
+    -ln(probability) of seeing this much by chance in that window. `authors` are different ones of the last
+    half hour. Shares run from 0 to 1: of the window's mentions, and of what is usual. `issues` and `sources` count the
+    mentions of this hour and the one before. `samples` are the latest few, newest first.
     """
 
     window_s: int
@@ -229,10 +231,10 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="findin
     brand: str
     detector: str
     series: str
-    episode: datetime
+    episode: Time
     step: int
     state: Literal["open", "over"]
-    at: datetime
+    at: Time
     evidence: Evidence
     detector_version: str = ""
 
@@ -241,7 +243,8 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One incident and its life, on `alerts`, keyed by `id`, in its brand's partition.
 
     Each `step` is one change; `status` is where it stands and `change` what this step did. A
-    re-publication carries the same step and `change` "refreshed".
+    re-publication carries the same step and `change` "refreshed". `detectors` are those that saw it, each with its series.
+    `started_at` is the start of the first episode; `at` is when this step was made, in event time.
     """
 
     id: str
@@ -251,17 +254,17 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: int
     severity: Literal["info", "warning", "critical"]
     title: str
-    started_at: datetime
-    at: datetime
+    started_at: Time
+    at: Time
     detectors: tuple[str, ...]
     evidence: Evidence
-    resolved_at: datetime | None = None
+    resolved_at: Time | None = None
 
 
 class Figures(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Counts of one brand's public mentions from `start` for `span_s` seconds."""
 
-    start: datetime
+    start: Time
     span_s: int
     mentions: int = 0
     negative: int = 0
@@ -294,13 +297,13 @@ class BrandStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     brand: str
-    at: datetime
+    at: Time
     minute: Figures
     hour: Figures
     day: Figures
     applied: int
     late: int
-    learning_until: datetime | None = None
+    learning_until: Time | None = None
     minutes: tuple[int, ...] = ()
     negative_minutes: tuple[int, ...] = ()
     expected: tuple[Expected, ...] = ()

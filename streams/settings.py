@@ -6,11 +6,15 @@ Each is read from `GROUNDSWELL_<NAME>`, once, at start. `KAFKA_BOOTSTRAP` is hon
 from __future__ import annotations
 
 import os
+import socket
 from hashlib import blake2b
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+NOBODY = "http://nobody.invalid"
+"""The address of a worker that has none."""
 
 
 class SettingsError(ValueError):
@@ -76,8 +80,27 @@ class Settings(BaseSettings):
         description="Keys the hashes by which authors are remembered, so that nobody else can guess whose they are.",
     )
 
-    metrics_host: str = Field("127.0.0.1", description="Prometheus endpoint's address.")
-    metrics_port: int = Field(0, ge=0, le=65_535, description="Prometheus endpoint's port; 0: no endpoint.")
+    http_host: str = Field("127.0.0.1", description="Where a worker answers over HTTP: metrics, health, API.")
+    http_port: int = Field(0, ge=0, le=65_535, description="... and at which port; 0: nowhere.")
+    http_token: SecretStr | None = Field(
+        None, description="Whoever asks over HTTP sends it as a bearer token. Required unless the host is loopback."
+    )
+
+    http_advertised_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+(/\S*)?$",
+        description="Where other workers send those who ask there for what this one has. Otherwise made of host and port.",
+    )
+
+    @property
+    def advertised_url(self) -> str:
+        """Where this worker answers over HTTP, as others may reach it; NOBODY: it does not."""
+        if not self.http_port:
+            return NOBODY
+        if self.http_advertised_url:
+            return self.http_advertised_url
+        host = socket.gethostname() if self.http_host in ("", "0.0.0.0", "::") else self.http_host  # noqa: S104
+        return f"http://[{host}]:{self.http_port}" if ":" in host else f"http://{host}:{self.http_port}"
 
     @property
     def author_key_bytes(self) -> bytes:
@@ -123,9 +146,15 @@ def read_secret(variable: str) -> str | None:
         raise SettingsError(f"{variable}_FILE = {path!r} cannot be read: {error}") from None
 
 
+def traces_wanted() -> str | None:
+    """The variable of OpenTelemetry's that says where traces go; None: nobody wants any."""
+    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    return next((name for name in names if os.environ.get(name)), None)
+
+
 def _say(error: dict[str, object]) -> str:
     where = error["loc"]
     name = ".".join(str(part) for part in where) if isinstance(where, tuple) else str(where)
     variable = name if name.isupper() else f"GROUNDSWELL_{name.upper()}"
-    secret = "SECRET" in variable or "AUTHOR_KEY" in variable
+    secret = any(word in variable for word in ("SECRET", "TOKEN", "AUTHOR_KEY"))
     return f"{variable} = {'***' if secret else repr(error['input'])}: {error['msg']}"

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 2.0
 ANSWER_WITHIN_S = 5.0
+STDERR = 2
+"""The file, not `sys.stderr`, which `faust worker` replaces by something that is none."""
+
 PAUSE_S = LOOK_EVERY_S + 2 * ANSWER_WITHIN_S
 """Between two looks, and more: the worker itself stood still."""
 
@@ -53,6 +56,13 @@ class Verdict(NamedTuple):
     hung: list[str]
 
 
+class Still(NamedTuple):
+    """For how long a thing has stood still although a broker answers, seconds (0: it moves, or is at rest), and what waits."""
+
+    for_s: float
+    waits: str
+
+
 class Judge:
     """Since when things stand still. Looks and the time go in, a verdict comes out: it asks nobody."""
 
@@ -61,6 +71,7 @@ class Judge:
         self._answered_at = self._silent_until = now_s
         self._before: Mapping[str, Thing] = {}
         self._well_at: dict[str, float] = {}
+        self.still: Mapping[str, Still] = {}
 
     def look(self, now_s: float, things: Mapping[str, Thing], *, answered: bool) -> Verdict:
         """Compare with the look before. `answered`: a broker answered when it was asked for this look."""
@@ -75,6 +86,7 @@ class Judge:
         self._before = things
         still_s = {name: now_s - well_at for name, well_at in self._well_at.items()}
         blamed_for_s = now_s - self._silent_until
+        self.still = {name: Still(min(still_s[name], blamed_for_s), thing.waits) for name, thing in things.items()}
         return Verdict(
             stalled_s=max(
                 now_s - self._answered_at, *(still_s[name] for name, thing in things.items() if thing.ingest), 0
@@ -82,7 +94,7 @@ class Judge:
             hung=[
                 f"{name} has stood still for {still_s[name]:.0f} s, though the broker answers: {thing.waits}"
                 for name, thing in things.items()
-                if min(still_s[name], blamed_for_s) >= self._patience_s
+                if self.still[name].for_s >= self._patience_s
             ],
         )
 
@@ -102,6 +114,8 @@ class Watchdog(Service):
         self._app, self._patience_s = app, app.groundswell.stall_timeout_s
         self._raw = RAW.full_name(app.groundswell)
         self._asking: AIOKafkaConsumer | None = None
+        self.still: Mapping[str, Still] = {}
+        """As of the last look, what ought to move."""
 
     @Service.task
     async def _look(self) -> None:
@@ -115,6 +129,7 @@ class Watchdog(Service):
             )  # the worker was frozen, or the machine: nobody moved, we did not either
             verdict = judge.look(looked_at, dict(self._things(ends or {})), answered=ends is not None and not slept)
             metrics.INGEST_STALLED.set(verdict.stalled_s)
+            self.still = judge.still
             if verdict.hung and not self._app.should_stop:
                 others = f"; so have {len(verdict.hung) - 1} other things" if len(verdict.hung) > 1 else ""
                 error = StalledError(verdict.hung[0] + others)
@@ -130,7 +145,7 @@ class Watchdog(Service):
         A process that was stopped for so long (SIGSTOP) is ended when it goes on; a machine that slept costs nothing.
         """
         while not self.should_stop:
-            faulthandler.dump_traceback_later(2 * self._patience_s, exit=True)
+            faulthandler.dump_traceback_later(2 * self._patience_s, exit=True, file=STDERR)
             await self.sleep(LOOK_EVERY_S)
         faulthandler.cancel_dump_traceback_later()  # whoever stops the worker has a deadline of its own
 

@@ -57,6 +57,29 @@ def test_once_a_minute_the_last_closed_minute_and_the_running_hour_and_day_are_t
     assert (stats.hour.mentions, stats.hour.negative, stats.day.mentions, stats.applied) == (2, 1, 2, 2)
 
 
+def test_each_of_the_last_sixty_closed_minutes_is_told_oldest_first(work, brand):
+    hear(work, brand, mention(0, label="negative"), mention(1), mention(2, at=START + timedelta(minutes=59)))
+    hear(work, brand, mention(3, at=START + timedelta(minutes=60)))  # not closed yet
+
+    stats = stats_at(work, brand, START + timedelta(minutes=60, seconds=5))
+
+    assert stats.minutes == (2, *[0] * 58, 1)
+    assert stats.negative_minutes == (1, *[0] * 59)
+    later = stats_at(work, brand, START + timedelta(minutes=61, seconds=5))
+    assert later.minutes == (*[0] * 58, 1, 1)
+
+
+def test_what_is_usual_is_told_once_the_detectors_have_learned_it(work, brand):
+    for hour in range(3 * 24 + 1):
+        hear(work, brand, mention(hour, at=START + timedelta(hours=hour)))
+        stats = stats_at(work, brand, START + timedelta(hours=hour, minutes=30))
+        assert bool(stats.expected) == (stats.learning_until is None)
+
+    [band] = stats.expected
+    assert (band.detector, band.series, band.window_s, band.observed) == ("volume", "all", 1800, 0)
+    assert 0 < band.expected < band.high
+
+
 def test_nothing_is_told_twice_within_a_minute(work, brand):
     hear(work, brand, mention())
     stats_at(work, brand, START + timedelta(seconds=60))

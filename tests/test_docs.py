@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 README, CHANGELOG = ROOT / "README.md", ROOT / "CHANGELOG.md"
 OPERATIONS = ROOT / "deploy" / "docs" / "operations.md"
-DOCUMENTS = [README, CHANGELOG, *sorted((ROOT / "deploy" / "docs").glob("*.md"))]
+GUIDE = ROOT / "deploy" / "contracts" / "README.md"
+DOCUMENTS = [README, CHANGELOG, GUIDE, *sorted((ROOT / "deploy" / "docs").glob("*.md"))]
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
@@ -260,6 +261,8 @@ def test_the_readmes_detector_opens_once_and_is_over_after_a_quiet_hour():
     signs = [sign for n in range(60) for sign in detector.heard(state, Heard(at_s=n, id=str(n), label="negative"))]
     signs += detector.passed(state, 3 * 3600)
     assert [(sign.state, sign.step, sign.at_s) for sign in signs] == [("open", 1, 19), ("over", 2, 7200)]
+    [band] = detector.expects(state, 3 * 3600)
+    assert (band.observed, band.high) == (0, 20)
 
 
 def test_the_readmes_notifier_tells_the_log_the_key(caplog):

@@ -61,6 +61,7 @@ class World:
         self.consumer_generation_id = 7
         self.outbox = self
         table = SimpleNamespace(
+            name="seen",
             rows=lambda partition: iter(self.rows.items()),
             row=lambda partition, key: self.rows.get(key),
             write=self.write,

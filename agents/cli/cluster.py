@@ -82,7 +82,7 @@ async def look(settings: Settings) -> Cluster:
         there = sorted(wanted.keys() & set(await admin.list_topics()))  # asking for one that is missing may create it
         topics = await admin.describe_topics(there) if there else []
         partitions = {one["topic"]: len(one["partitions"]) for one in topics}
-        group = await _group(admin, settings.topic_prefix + settings.app_id)
+        group = await ask_group(admin, settings.topic_prefix + settings.app_id)
     return Cluster(brokers, partitions, await _extents(settings, partitions), group)
 
 
@@ -114,7 +114,8 @@ async def _extents(settings: Settings, partitions: Mapping[str, int]) -> dict[To
     return {tp: Extent(begins[tp], ends[tp]) for tp in places}
 
 
-async def _group(admin: AIOKafkaAdminClient, name: str) -> Group:
+async def ask_group(admin: AIOKafkaAdminClient, name: str) -> Group:
+    """Ask who is in a group, and what it has committed; nobody and nothing where no broker looks after it."""
     give_up_at = monotonic() + COORDINATOR_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What `groundswell up` shows: alerts as they come, and how the brands stand meanwhile."""
+"""What `groundswell up` shows: the live view on a terminal; elsewhere lines, as alerts come and brands stand."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
+from agents.cli.view.feed import follow
 from agents.notifiers.log import describe
 from streams.core.sanitise import one_line
 from streams.records import Alert, BrandStats
-from streams.topics import ALERTS, BRAND_STATS
 
 if TYPE_CHECKING:
+    from agents.cli.view.app import LiveView
+    from agents.cli.view.model import Event
     from streams.settings import Settings
 
 STATUS_EVERY_S = 10.0
@@ -24,11 +24,14 @@ STYLES = {"fired": "bold red", "updated": "yellow", "resolved": "bold green"}
 
 
 class Screen:
-    """Plain lines, coloured on a terminal; on a terminal the last line is the state of things."""
+    """Lines, coloured on a terminal. What is said while the live view is on is printed when it has gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, live: bool) -> None:
+        """`live`: draw the live view while watching."""
         self._console = Console(highlight=False, soft_wrap=True)
-        self._live = self._console.status("") if self._console.is_terminal else None
+        self._live = live
+        self._view: LiveView | None = None
+        self._unprinted: list[Text] = []
         self._began = monotonic()
         self._brands: dict[str, BrandStats] = {}
         self._shown: dict[str, int] = {}
@@ -37,32 +40,41 @@ class Screen:
 
     def say(self, text: str, style: str = "") -> None:
         """Print lines, with the seconds since the start before the first."""
-        self._console.print(Text(f"[{monotonic() - self._began:5.0f} s] {text}", style=style))
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        if self._live is not None:
-            self._live.stop()
+        line = Text(f"[{monotonic() - self._began:5.0f} s] {text}", style=style)
+        if self._view is None:
+            self._console.print(line)
+        else:
+            self._unprinted.append(line)
+            self._view.view.note = line.plain.partition("\n")[0]
 
     async def watch(self, settings: Settings) -> None:
-        """Show every alert's steps, and the brands' figures, until cancelled."""
-        topics = (ALERTS.full_name(settings), BRAND_STATS.full_name(settings))
-        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest")
-        consumer.assign(
-            [TopicPartition(topic, number) for topic in topics for number in range(settings.keyed_partitions)]
-        )
-        await consumer.start()
-        status = asyncio.create_task(self._show_status())
+        """Show every alert's steps, and how brands stand, until cancelled; or until somebody quits the live view."""
+        if self._live:
+            await self._draw(settings)
+        else:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(follow(settings, self._hear))
+                tasks.create_task(self._say_status())
+
+    async def _draw(self, settings: Settings) -> None:
+        from agents.cli.view.app import LiveView  # noqa: PLC0415  nobody needs it in a pipe
+
+        self._view = LiveView(settings, self._hear)
+        drawing = asyncio.create_task(self._view.run_until_quit())
         try:
-            async for record in consumer:
-                if record.topic == topics[0] and record.value is not None:
-                    self._show_alert(msgspec.json.decode(record.value, type=Alert))
-                elif record.value is not None:
-                    stats = msgspec.json.decode(record.value, type=BrandStats)
-                    self._brands[stats.brand] = stats
+            await asyncio.shield(drawing)
         finally:
-            status.cancel()
-            await consumer.stop()
+            self._view.exit()
+            await drawing  # it leaves the terminal as it was
+            self._view = None
+            for line in self._unprinted:
+                self._console.print(line)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Alert):
+            self._show_alert(event)
+        elif isinstance(event, BrandStats):
+            self._brands[event.brand] = event
 
     def _show_alert(self, alert: Alert) -> None:
         if alert.change == "refreshed" or alert.step <= self._shown.get(alert.id, 0):
@@ -73,15 +85,10 @@ class Screen:
             return  # growing evidence: the first update is enough on a screen
         self.say(describe(alert, alert.id), STYLES[alert.change])
 
-    async def _show_status(self) -> None:
-        if self._live is not None:
-            self._live.start()
+    async def _say_status(self) -> None:
         while True:
-            await asyncio.sleep(0.5 if self._live else STATUS_EVERY_S)
-            if self._live is not None:
-                self._live.update(self._status())
-            else:
-                self.say(self._status())
+            await asyncio.sleep(STATUS_EVERY_S)
+            self.say(self._status())
 
     def _status(self) -> str:
         at = max((stats.at for stats in self._brands.values()), default=None)

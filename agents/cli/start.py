@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     "--rules", type=click.Path(path_type=Path), metavar="FILE", help="What to listen for (GROUNDSWELL_RULES)."
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where this worker's tables are.")
-@click.option("--metrics-port", type=int, metavar="N", help="Serve Prometheus metrics here; 0: nowhere.")
+@click.option("--http-port", type=int, metavar="N", help="Serve metrics, health and the API here; 0: nowhere.")
 @click.pass_obj
-def worker(chosen: Chosen, rules: Path | None, data_dir: Path | None, metrics_port: int | None) -> None:
+def worker(chosen: Chosen, rules: Path | None, data_dir: Path | None, http_port: int | None) -> None:
     """Run the agents until told to stop.
 
     The topics must be there (`groundswell topics create`). To scale, run more workers, each with a data
@@ -26,11 +26,11 @@ def worker(chosen: Chosen, rules: Path | None, data_dir: Path | None, metrics_po
 
     \b
     Example:
-      groundswell worker --rules rules.yaml --metrics-port 9100
+      groundswell worker --rules rules.yaml --http-port 9100
 
     Next: publish something (`groundswell simulate`) and watch `groundswell alerts --follow`.
     """  # noqa: D301
     from agents.cli.worker import run_worker  # noqa: PLC0415  Faust and all agents: --help need not wait for them
 
-    more: dict[str, object] = {"rules": rules, "metrics_port": metrics_port}
+    more: dict[str, object] = {"rules": rules, "http_port": http_port}
     run_worker(chosen.settings(**more | ({"data_dir": data_dir} if data_dir else {})))

@@ -17,7 +17,7 @@ from agents.cli.condition import Condition, add_books, add_brands, of_cluster
 from agents.cli.errors import CommandError
 from agents.cli.problems import append_time
 from agents.cli.read import reading
-from agents.cli.shown import console, table
+from agents.cli.shown import console, say_while, table
 from streams.core.books import BOOKS_KEY, Books
 from streams.core.sanitise import one_line
 from streams.records import Alert, BrandStats
@@ -166,14 +166,14 @@ def _row(one: Progress, condition: Condition, prefix: str, names: dict[str, str]
         "-" if one.committed is None else one.committed,
         one.end,
         one.lag,
-        "?" if one.lag_s is None else _say_while(one.lag_s),
+        "?" if one.lag_s is None else say_while(one.lag_s),
         "-" if one.checkpoint_at is None else f"{_ago(condition, one.checkpoint_at)} ago",
     )
 
 
 def _figures(condition: Condition) -> list[tuple[str, str]]:
     letters = condition.dead_letters
-    sources = [f"{one_line(one.source, 20)} {_say_while(one.ago_s)} ago" for one in condition.sources]
+    sources = [f"{one_line(one.source, 20)} {say_while(one.ago_s)} ago" for one in condition.sources]
     learning = [f"{one_line(one.brand, 20)} until {one.until:%Y-%m-%d %H:%M}" for one in condition.learning]
     return [
         ("sources, last heard", _some(sources)),
@@ -199,11 +199,4 @@ def _share(share: float | None) -> str:
 
 
 def _ago(condition: Condition, at: datetime) -> str:
-    return _say_while(max(0.0, (condition.at - at).total_seconds()))
-
-
-def _say_while(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if abs(seconds) >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return say_while(max(0.0, (condition.at - at).total_seconds()))

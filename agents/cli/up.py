@@ -20,6 +20,7 @@ from agents.cli.accounts import read_accounts
 from agents.cli.errors import CommandError
 from agents.cli.localkafka import LocalKafka
 from agents.cli.screen import Screen
+from agents.cli.watch import is_a_terminal
 from agents.sources.csvmap import parse_mapping
 from agents.sources.publisher import make_producer, publish
 from agents.sources.replay import Replay
@@ -65,9 +66,16 @@ RESTARTS = 5
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What to listen for; the story brings its own.",
 )
+@click.option("--plain", is_flag=True, help="Lines instead of the live view, as in a pipe.")
 @click.pass_obj
 def up(
-    chosen: Chosen, duration: str | None, scenario: str, recorded: Path | None, mapping: str, rules: Path | None
+    chosen: Chosen,
+    duration: str | None,
+    scenario: str,
+    recorded: Path | None,
+    mapping: str,
+    rules: Path | None,
+    plain: bool,
 ) -> None:
     """Start Kafka, topics and a worker, tell a story into them, and show what is found.
 
@@ -77,19 +85,22 @@ def up(
     groundswell up --input posts.csv --rules my.yaml
 
     Kafka is Apache's own, run from its jars in the data folder (Java 17 and Maven); with --kafka or
-    KAFKA_BOOTSTRAP, any other. Ctrl-C stops everything that was started.
+    KAFKA_BOOTSTRAP, any other. On a terminal it shows the live view of `groundswell watch`. q or Ctrl-C stops
+    everything that was started.
     """  # noqa: D301
     if recorded is not None and rules is None:
         raise click.UsageError("--input needs --rules: the YAML file that says what to listen for in your posts.")
+    screen = Screen(live=is_a_terminal() and not plain)
     source: Source
     if recorded is not None and rules is not None:
         source = Replay(recorded, mapping=parse_mapping(mapping), times="shifted")
-        run = Run(chosen, source, rules, expects_alert=False, max_age_s=OWN_POSTS_MAX_AGE_S, play_s=None)
+        run = Run(chosen, screen, source, rules, expects_alert=False, max_age_s=OWN_POSTS_MAX_AGE_S, play_s=None)
     else:
         story = Scenario.load(scenario)
         source = Simulate(story)
         run = Run(
             chosen,
+            screen,
             source,
             rules or Path(story.rules),
             expects_alert=bool(story.incidents),
@@ -116,6 +127,7 @@ class Run:
     def __init__(
         self,
         chosen: Chosen,
+        screen: Screen,
         source: Source,
         rules: Path,
         *,
@@ -134,7 +146,7 @@ class Run:
             "notify_max_age_s": max_age_s,
         }
         self._worker: subprocess.Popen[bytes] | None = None
-        self._screen = Screen()
+        self._screen = screen
         self._log = self._data_dir / "worker.log"
         self._started_broker = False
 
@@ -156,7 +168,6 @@ class Run:
             return work.result()
         finally:
             stopping.cancel()
-            self._screen.close()
             await asyncio.to_thread(self._stop)
 
     async def _work(self, seconds: float | None, stop: asyncio.Event) -> int:
@@ -173,6 +184,8 @@ class Run:
                 done, jobs = await asyncio.wait(jobs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 for job in done:
                     job.result()
+                if watching in done:
+                    stop.set()  # somebody has quit
         finally:
             for job in (telling, watching, minding):
                 job.cancel()
@@ -212,6 +225,7 @@ class Run:
             "GROUNDSWELL_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
             "GROUNDSWELL_DATA_DIR": str(settings.data_dir / settings.topic_prefix.rstrip(".")),
         }
+        self._data_dir.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._worker = subprocess.Popen(
                 [sys.executable, "-m", "agents.cli", "worker"],

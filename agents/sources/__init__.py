@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from agents.sources.bluesky import Bluesky
+from agents.sources.hackernews import HackerNews
 from agents.sources.interface import Source, SourceError
+from agents.sources.mail import Email
+from agents.sources.mastodon import Mastodon
 from agents.sources.replay import Replay
+from agents.sources.rss import Rss
 from agents.sources.simulate import Simulate
+from agents.sources.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +21,7 @@ if TYPE_CHECKING:
 class SourceKind(Protocol):
     """A kind of source: what it is in a line, and its options with a line of help each."""
 
+    name: str
     about: str
     options: Mapping[str, str]
 
@@ -23,8 +30,14 @@ class SourceKind(Protocol):
 
 
 SOURCES: dict[str, SourceKind] = {
+    "bluesky": Bluesky,
+    "mastodon": Mastodon,
+    "hackernews": HackerNews,
     "replay": Replay,
     "simulate": Simulate,
+    "rss": Rss,
+    "email": Email,
+    "webhook": Webhook,
 }
 
 

@@ -20,6 +20,7 @@ MOST_BYTES = 5 * 1024 * 1024
 LONGEST_WAIT_S = 3600.0
 """However long the other side asks us to wait: then we ask again."""
 
+NO_ANSWER = (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError)
 NOT_NOW = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -49,14 +50,29 @@ async def get(
     try:
         async with session.get(url, params=query, headers=headers) as answer:
             refuse(url, answer)
-            body = await answer.content.read(MOST_BYTES + 1)
-            while len(body) <= MOST_BYTES and not answer.content.at_eof():
-                body += await answer.content.read(MOST_BYTES + 1 - len(body))
-            if len(body) > MOST_BYTES:
-                raise SourceError(f"{url} answered with more than {MOST_BYTES:,} bytes; it is left out")
+            body = await body_of(url, answer)
             return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body)
-    except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
-        raise SourceDownError(f"{url} does not answer: {error or type(error).__name__}") from error
+    except NO_ANSWER as error:
+        raise no_answer(url, error) from error
+
+
+async def body_of(url: str, answer: aiohttp.ClientResponse) -> bytes:
+    """Read the whole body.
+
+    Raises:
+        SourceError: it has more than MOST_BYTES.
+    """
+    body = await answer.content.read(MOST_BYTES + 1)
+    while len(body) <= MOST_BYTES and not answer.content.at_eof():
+        body += await answer.content.read(MOST_BYTES + 1 - len(body))
+    if len(body) > MOST_BYTES:
+        raise SourceError(f"{url} answered with more than {MOST_BYTES:,} bytes; it is left out")
+    return body
+
+
+def no_answer(url: str, error: BaseException) -> SourceDownError:
+    """Say what one of NO_ANSWER means."""
+    return SourceDownError(f"{url} does not answer: {error or type(error).__name__}")
 
 
 def refuse(url: str, answer: aiohttp.ClientResponse) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from streams.core.books import BOOKS_KEY, CLASSES, Books
 from streams.core.parse import Rejected, parse
+from streams.core.recall import Recall, scored_text
 from streams.core.redeliveries import Redeliveries, fingerprint
 from streams.core.removals import Removals
 from streams.core.strip import Place  # noqa: TC001  a field's type
@@ -100,6 +101,8 @@ class Intake:
         self._removed = Removals(policy.author_key)
         self._written = True
         self._told_written: datetime | None = None
+        self.rules_used: dict[str, int] = {}
+        """How often each rule matched or excluded a mention since somebody last took this away."""
         for key, row in rows:
             if key == BOOKS_KEY:
                 self.books = msgspec.msgpack.decode(row, type=Books)
@@ -163,6 +166,9 @@ class Intake:
         if first is not None and first < offset:
             return "duplicate"
         origin = self._origin(offset)
+        used = self.rules_used
+        for rule in {*match.excluded_by, *(hit.rule for one in match.brands for hit in one.hits)}:
+            used[rule] = used.get(rule, 0) + 1
         brands = tuple(one.brand for one in match.brands)
         if brands and self._removed.is_gone(mention, (self.books.epoch, offset)):
             return "duplicate"
@@ -207,7 +213,7 @@ class Intake:
 
     def _score(self, told: list[_Heard | Verdict]) -> Iterator[Verdict]:
         heard = [one for one in told if isinstance(one, _Heard)]
-        texts = [one.mention.text or one.mention.title or "" for one in heard]
+        texts = [scored_text(one.mention) for one in heard]
         sentiments = iter(self._score_many(texts, [one.mention.lang for one in heard]))
         for one in told:
             if isinstance(one, _Heard):
@@ -217,6 +223,11 @@ class Intake:
                     yield ToBrand(match.brand, _scored(one, match, sentiment, self._rules.version))
             else:
                 yield one
+
+    @property
+    def recall(self) -> Recall:
+        """Answers whoever asks what became of one mention."""
+        return Recall(self.partition, self.books, self._memory, self._removed, self._rules, self._score_many)
 
     # -- accounts --------------------------------------------------------------------------------
 
@@ -256,6 +267,17 @@ class Intake:
         self._written = True
         rows = [(b"%020d" % start, row) for start, row in self._memory.changed_rows()]
         return [*rows, *self._removed.changed_rows(), (BOOKS_KEY, msgspec.msgpack.encode(self.books))]
+
+
+def rule_names(rules: Rules) -> Iterator[str]:
+    """The rules that mentions are matched against, as `rules_used` counts them."""
+    for brand in rules.brands:
+        yield f"{brand.id}.match"
+        if brand.own_accounts:
+            yield f"{brand.id}.own_accounts"
+        if brand.exclude:
+            yield f"{brand.id}.exclude"
+    yield from (f"issue:{issue.id}" for issue in rules.issues)
 
 
 def _scored(heard: _Heard, match: BrandMatch, sentiment: Sentiment, version: str) -> ScoredMention:

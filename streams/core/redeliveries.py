@@ -42,11 +42,12 @@ def version_of(mention: Mention) -> int:
 
 
 class Remembered(NamedTuple):
-    """One entry: at which offset it was handled, in which version, and which brands it matched."""
+    """One entry: at which offset it was handled, in which version, which brands it matched, and the hash of its author."""
 
     offset: int
     version: int
     brands: tuple[str, ...]
+    author: int
 
 
 class _Block:
@@ -73,7 +74,9 @@ class _Block:
             column.append(value)
 
     def entry(self, index: int) -> Remembered:
-        return Remembered(self.offsets[index], self.versions[index], self.names[self.brands[index]])
+        return Remembered(
+            self.offsets[index], self.versions[index], self.names[self.brands[index]], self.authors[index]
+        )
 
     def dump(self) -> bytes:
         return msgspec.msgpack.encode(([column.tobytes() for column in self._columns()], self.names))
@@ -119,6 +122,15 @@ class Redeliveries:
         places = (entry.offset for entry in self._history(hashed) if entry.version == version)
         return min((place - self.before for place in places), default=None)
 
+    def latest(self, mention_id: str) -> Remembered | None:
+        """The newest version of a mention that is remembered, at its offset in this log; below 0, in an earlier one."""
+        newest = next(self._history(fingerprint(mention_id)), None)
+        return newest and newest._replace(offset=newest.offset - self.before)
+
+    def is_author(self, entry: Remembered, author_id: str | None) -> bool:
+        """Whether an entry was made for this author, under the key that there is now."""
+        return entry.author == self._author_hash(author_id)
+
     def brands_before(self, mention_id: str, offset: int) -> tuple[str, ...]:
         """The brands that the mention stood under just before `offset`."""
         earlier = (entry for entry in self._history(fingerprint(mention_id)) if entry.offset < offset + self.before)
@@ -142,12 +154,15 @@ class Redeliveries:
             self._blocks.append(last)
             self._starts.append(offset)
         hashed = fingerprint(mention.id)
-        author = fingerprint(mention.author_id, self._author_key) if mention.author_id else 0
+        author = self._author_hash(mention.author_id)
         last.append(hashed, version_of(mention), author, offset, self._latest.get(hashed, NOWHERE), brands)
         self._latest[hashed] = offset
         self._size += 1
         while self._size > self._capacity and len(self._blocks) > 1:
             self._forget_oldest()
+
+    def _author_hash(self, author_id: str | None) -> int:
+        return fingerprint(author_id, self._author_key) if author_id else 0
 
     def _forget_oldest(self) -> None:
         start, block = self._starts.pop(0), self._blocks.pop(0)

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.redeliveries import fingerprint
 from streams.core.strip import Place, Strip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from streams.records import Mention
 
@@ -95,11 +96,23 @@ class Removals:
         """Whether it was deleted, or its author removed, before it came (`at`), and after it was witnessed."""
         if not self._gone_since:
             return False
+        at_ms = int(mention.observed_at.timestamp() * 1000)
+        return any(gone.at < at and at_ms <= gone.until_ms for gone in self._gone_with(mention))
+
+    def took(self, mention: Mention, at: Place) -> bool:
+        """Whether it was deleted, or its author removed: after it came (`at`), or before and it had been witnessed by then."""
+        at_ms = int(mention.observed_at.timestamp() * 1000)
+        return any(gone.at > at or at_ms <= gone.until_ms for gone in self._gone_with(mention))
+
+    def reaches(self, at: Place) -> bool:
+        """Whether all that went since `at` is still noted; else nobody here can tell that something stands."""
+        return self._gone.reaches(at)
+
+    def _gone_with(self, mention: Mention) -> Iterator[_Gone]:
         marks = [self._mark("id", mention.id)]
         if mention.author_id:
             marks.append(self._mark("author_id", mention.author_id))
-        at_ms = int(mention.observed_at.timestamp() * 1000)
-        return any(gone.at < at and at_ms <= gone.until_ms for mark in marks for gone in self._gone_since.get(mark, ()))
+        return chain.from_iterable(self._gone_since.get(mark, ()) for mark in marks)
 
     def _mark(self, kind: str, name: str) -> int:
         return fingerprint(f"{kind}\0{name}", self._key if kind == "author_id" else b"")

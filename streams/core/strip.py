@@ -45,6 +45,11 @@ class Strip(Generic[Entry]):
         self._changed.add(oldest)
         return self._rows.pop(oldest)
 
+    def reaches(self, at: Place) -> bool:
+        """Whether everything that was noted from `at` on still stands."""
+        full = (len(self._rows) + 1) * ROW > self._capacity + ROW  # from then on there may be some that went
+        return not full or next(iter(self._rows)) <= at
+
     # -- rows ------------------------------------------------------------------------------------
 
     def changed_rows(self) -> list[tuple[bytes, bytes | None]]:

@@ -19,11 +19,12 @@ from streams.records import BrandStats, Evidence, Figures, Sample
 
 if TYPE_CHECKING:
     from streams.core.detectors.interface import Sign
-    from streams.records import Removal, ScoredMention
+    from streams.records import Expected, Removal, ScoredMention
 
 LABELS: Final = ("negative", "neutral", "positive", "unscored")
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
-KEEP = {MINUTE_S: 60, HOUR_S: 2, DAY_S: 2}
+CLOSED_MINUTES = 60
+KEEP = {MINUTE_S: CLOSED_MINUTES + 1, HOUR_S: 2, DAY_S: 2}
 MOST_BUCKETS = 1500
 """Of a span, those ahead of time included: a day of minutes and some."""
 AUTHORS, AUTHOR_WINDOW_S = 300, 1800
@@ -110,13 +111,18 @@ class Tally(Struct):
         """When the next minute can be published."""
         return self.published + 2 * MINUTE_S if self.published else 0.0
 
-    def stats(self, brand: str, now_s: float, learning_until_s: float) -> BrandStats:
+    def stats(
+        self, brand: str, now_s: float, learning_until_s: float, expected: tuple[Expected, ...] = ()
+    ) -> BrandStats:
         """Return the figures as of `now_s`, and let go of older ones; `minute` is the last one that is over."""
         for span, buckets in self.buckets.items():
             oldest = (now_s // span - KEEP[span] + 1) * span
             for start in [start for start in buckets if start < oldest]:
                 del buckets[start]
         self.published = int(now_s // MINUTE_S) * MINUTE_S - MINUTE_S
+        minutes = [
+            self.buckets[MINUTE_S].get(self.published - ago * MINUTE_S, (0,)) for ago in reversed(range(CLOSED_MINUTES))
+        ]
         return BrandStats(
             brand=brand,
             at=_utc(now_s),
@@ -126,6 +132,9 @@ class Tally(Struct):
             applied=self.applied,
             late=self.late,
             learning_until=_utc(learning_until_s) if learning_until_s > now_s else None,
+            minutes=tuple(map(sum, minutes)),
+            negative_minutes=tuple(counts[0] for counts in minutes),
+            expected=expected,
         )
 
     def _figures(self, span: int, start: int) -> Figures:

@@ -153,7 +153,7 @@ async def test_records_that_expired_before_they_were_read_are_counted_and_the_re
 ):
     """For a worker that was down meanwhile, and for one that had never read."""
     story, port = new_story(seed=33), free_port()
-    async with Flow(kafka, prefix, tmp_path, metrics_port=port) as flow:
+    async with Flow(kafka, prefix, tmp_path, http_port=port) as flow:
         never = await expire(flow)
         await flow.publish(story.go_on(300))
         worker = flow.start_worker("a")
@@ -180,7 +180,7 @@ async def test_records_that_expire_while_a_worker_is_slow_are_counted_and_the_re
 ):
     """What it had in its hands when it was frozen is heard; so received and missing add up to all that was published."""
     story, port = new_story(seed=35), free_port()
-    async with Flow(kafka, prefix, tmp_path, metrics_port=port, session_timeout_s=20) as flow:
+    async with Flow(kafka, prefix, tmp_path, http_port=port, session_timeout_s=20) as flow:
         worker = flow.start_worker("a")
         await flow.publish(story.go_on(300))
         await flow.settled()

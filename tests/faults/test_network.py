@@ -68,7 +68,7 @@ async def flow(broker, doors, prefix, tmp_path, ports) -> AsyncIterator[Flow]:
 
 def start_workers(flow: Flow, homes: str, doors: tuple[Proxy, Proxy], ports: tuple[int, int]) -> None:
     for home, door, port in zip(homes, doors, ports, strict=True):
-        flow.start_worker(home, connect_to=door.address, metrics_port=port)
+        flow.start_worker(home, connect_to=door.address, http_port=port)
 
 
 async def endured(

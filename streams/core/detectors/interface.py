@@ -13,6 +13,8 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from streams.records import Expected
+
 State = TypeVar("State", bound=Struct)
 
 
@@ -69,3 +71,6 @@ class Detector(Protocol[State]):
 
     def learning_until_s(self, state: State) -> float:
         """Until this time nothing is paged, because the usual is not known yet."""
+
+    def expects(self, state: State, now_s: float) -> Sequence[Expected]:
+        """What it takes for usual, a line for each series it knows; nothing while it learns. Changes nothing."""

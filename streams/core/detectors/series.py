@@ -12,8 +12,9 @@ Everything is O(1) in time and in bytes. Bins are numbered since 1970: bin * bin
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, floor, log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -111,6 +112,17 @@ class Usual:
     def surprise(self, series: Series, weight: float, expected: float) -> float:
         """About -ln(probability per bin) of a `weight` where `expected` is usual. Rises with `weight`."""
         return self._surprise(series, self._deviance(weight, expected, series.alpha))
+
+    def missing(self, series: Series, weight: float, expected: float, threshold: float) -> int:
+        """How many mentions more, all of them now, would surprise by `threshold`; below 0, how many fewer still would."""
+
+        def more(count: int) -> float:
+            return self.surprise(series, weight + count, expected)
+
+        least, most = floor(expected - weight), 1  # what does not exceed the expectation is no surprise
+        while more(most) < threshold:
+            most *= 2
+        return bisect_left(range(least, most), threshold, key=more) + least
 
     def learn(self, series: Series, bin_: int, count: int, *, calibrate: bool = True) -> float:
         """Take in the whole count of a bin, each bin once and in order; returns its surprise.

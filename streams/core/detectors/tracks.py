@@ -114,6 +114,11 @@ class Tracker:
         end = len(track.counts) + bin_ - tracks.head
         return sum(track.counts[end - self._shown : end]), self._sums(tracks, track, bin_)[1]
 
+    def missing(self, tracks: Tracks, series: str, threshold: float) -> int:
+        """How many mentions more at the head would surprise by `threshold`; none or fewer: it does already."""
+        track = tracks.by_series[series]
+        return self._usual.missing(track.past, track.weight, track.expected, threshold)
+
     def _begin(self, tracks: Tracks, series: str) -> Track:
         past = Series()
         sealed = tracks.bin - self._unsealed

@@ -17,6 +17,7 @@ from msgspec import Struct
 from streams.core.detectors.interface import Sign
 from streams.core.detectors.series import DAY_S, SeriesParams
 from streams.core.detectors.tracks import Tracker, Tracks
+from streams.records import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,6 +101,31 @@ class VolumeDetector:
     def learning_until_s(self, state: VolumeState) -> float:
         """A few days after the brand was first heard of, for all its series alike."""
         return state.learning_until_s
+
+    def expects(self, state: VolumeState, now_s: float) -> Sequence[Expected]:
+        """Counts as a person may check them. `high` is where the score reaches the threshold, whatever the episode.
+
+        Older mentions weigh less in the score than in `observed`: `high` is where it would stand if those that
+        are missing came right now.
+        """
+        tracks = state.tracks
+        if min(now_s, tracks.head * self._bin_s) < state.learning_until_s:
+            return ()
+        told = []
+        for series in tracks.by_series:
+            observed, expected = self._tracker.shown(tracks, series, tracks.head)
+            high = max(0, observed + self._tracker.missing(tracks, series, self._params.threshold))
+            told.append(
+                Expected(
+                    detector=self.name,
+                    series=series,
+                    window_s=self._window_s,
+                    observed=float(observed),
+                    expected=round(expected, 2),
+                    high=float(high),
+                )
+            )
+        return told
 
     def heard(self, state: VolumeState, mention: Heard) -> Sequence[Sign]:
         """Count one mention and judge. In a bin already sealed it is too late to count.

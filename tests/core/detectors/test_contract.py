@@ -137,6 +137,21 @@ def test_nothing_is_said_while_learning(make):
         for n in range(hour % 50):
             assert not detector.heard(state, trouble(at_s, n))
         assert not detector.passed(state, at_s)
+        assert not detector.expects(state, at_s)
+
+
+@everyone
+@thorough
+@given(events=events)
+def test_to_ask_what_is_usual_changes_nothing_and_each_series_answers_once(make, events):
+    detector, state = warmed(make)
+    play(detector, state, events)
+    before = msgspec.msgpack.encode(state)
+    now_s = WARM_S + 60 * sum(amount for kind, amount, _ in events if kind == "time")
+    told = detector.expects(state, now_s)
+    assert msgspec.msgpack.encode(state) == before
+    assert len({one.series for one in told}) == len(told) > 0
+    assert all(one.detector == detector.name and one.window_s > 0 and one.high >= 0 for one in told)
 
 
 @everyone

@@ -74,6 +74,65 @@ def test_a_burst_after_a_quiet_past_is_a_sign():
     assert first.score >= VolumeParams().threshold
 
 
+BURSTS = st.lists(st.tuples(st.integers(1, 150), st.integers(0, 4000)), max_size=4)
+_lived: list[bytes] = []
+
+
+def calm_brand():
+    """A usual brand of which nothing was ever said, every time anew."""
+    brand = Brand()
+    if not _lived:
+        _lived.append(packed(usual_brand()))
+    brand.state = msgspec.msgpack.decode(_lived[0], type=VolumeState)
+    brand.now_s += 5 * DAY_S
+    return brand
+
+
+def expects(brand):
+    return {one.series: one for one in brand.detector.expects(brand.state, brand.now_s)}
+
+
+def score(brand, series="all"):
+    """The score that the next mention adds to."""
+    track = brand.state.tracks.by_series[series]
+    return brand.detector._tracker._usual.surprise(track.past, track.weight, track.expected)
+
+
+@settings(deadline=None)
+@given(past=BURSTS)
+def test_as_many_as_the_band_holds_are_needed_and_enough_to_speak(past):
+    brand = calm_brand()
+    for count, pause_s in past:
+        brand.says(count)
+        brand.waits(pause_s)
+    band = expects(brand)["all"]
+    assert (band.observed >= band.high) == (score(brand) >= VolumeParams().threshold)
+    brand.state.episodes.clear()  # as if it had not spoken of it already
+    missing = int(band.high - band.observed)
+    if missing > 0:
+        assert brand.says(missing - 1) == []
+        assert [sign.observed for sign in brand.says(1)] == [band.high]
+    else:
+        assert brand.says(1)
+
+
+def test_each_series_has_a_band_of_its_own_once_it_was_heard_of():
+    brand = calm_brand()
+    assert list(expects(brand)) == ["all"]
+    brand.says(1, label="negative")
+    bands = expects(brand)
+    assert bands["all"].expected == pytest.approx(24, rel=0.2)
+    assert (bands["negative"].observed, bands["negative"].window_s) == (1, 1800)
+    assert bands["negative"].high < bands["all"].high
+
+
+def test_what_a_sign_showed_is_at_its_bands_upper_edge():
+    brand = calm_brand()
+    sign = brand.says(BURST)[0]
+    assert sign.expected == pytest.approx(expects(brand)["all"].expected, abs=0.01)
+    assert sign.observed == expects(brand)["all"].high
+
+
 def test_too_little_past_says_nothing():
     brand = usual_brand(days=2)
     assert brand.says(1000) == []

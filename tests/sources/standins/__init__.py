@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, Self
 
+from tests.sources.standins.bluesky import BlueskyStandIn
+from tests.sources.standins.email import EmailStandIn
+from tests.sources.standins.hackernews import HackerNewsStandIn
+from tests.sources.standins.mastodon import MastodonStandIn
+from tests.sources.standins.rss import RssStandIn
+from tests.sources.standins.webhook import WebhookStandIn
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -65,4 +72,11 @@ class StandIn(Protocol):
         """How many are open now: none, once the source has been closed."""
 
 
-STANDINS: dict[str, Callable[[], StandIn]] = {}
+STANDINS: dict[str, Callable[[], StandIn]] = {
+    "bluesky": BlueskyStandIn,
+    "mastodon": MastodonStandIn,
+    "hackernews": HackerNewsStandIn,
+    "email": EmailStandIn,
+    "rss": RssStandIn,
+    "webhook": WebhookStandIn,
+}

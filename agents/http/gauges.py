@@ -1,0 +1,74 @@
+"""What a worker's state says at the moment it is asked: brands, alerts, lag, tables, rules."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from streams import metrics
+from streams.core.alerting import SEVERITIES
+
+if TYPE_CHECKING:
+    from agents.detect import Brand
+    from streams.app import GroundswellApp
+    from streams.core.rules import Rules
+    from streams.keyed import KeyedDesk
+    from streams.records import BrandStats
+
+BY_BRAND = (
+    metrics.BRAND_MENTIONS,
+    metrics.BRAND_NEGATIVE_RATIO,
+    metrics.BRAND_WINDOW_MENTIONS,
+    metrics.BRAND_EXPECTED_MENTIONS,
+    metrics.BRAND_THRESHOLD_MENTIONS,
+)
+
+
+class Gauges:
+    """Sets gauges from what this worker holds; what it does not hold any more disappears."""
+
+    def __init__(self, app: GroundswellApp, rules: Rules) -> None:
+        self._app, self._brands = app, {brand.id for brand in rules.brands}
+        metrics.BUILD_INFO.labels(version("groundswell"), platform.python_version()).set(1)
+        metrics.RULES_INFO.labels(rules.ruleset, rules.version[:12]).set(1)
+        for kind, written in (("brand", rules.brands), ("issue", rules.issues), ("watch", rules.watch)):
+            metrics.RULES.labels(kind).set(len(written))
+
+    def look(self) -> None:
+        """Look at everything, now."""
+        now_s = datetime.now(UTC).timestamp()
+        for gauge in (*BY_BRAND, metrics.LAG, metrics.TABLE_ROWS, metrics.TABLE_BYTES):
+            gauge.clear()
+        firing = Counter(dict.fromkeys(SEVERITIES, 0))
+        for ledger in self._app.ledgers:
+            standing = ledger.standing(now_s)
+            if standing is not None:
+                metrics.LAG.labels(ledger.agent).set(standing.lag_s)
+                metrics.TABLE_ROWS.labels(ledger.table).set(standing.rows)
+                metrics.TABLE_BYTES.labels(ledger.table).set(standing.bytes)
+            for _, desk in ledger.desks():
+                if ledger.agent == "detect":
+                    self._tell_brands(desk)
+                elif ledger.agent == "alerts":
+                    firing.update(state.alerts.alert.severity for _, state in desk.states() if state.alerts.alert)
+        for severity, count in firing.items():
+            metrics.ALERTS_FIRING.labels(severity).set(count)
+
+    def _tell_brands(self, desk: KeyedDesk[Brand]) -> None:
+        for brand, state in desk.states():
+            if brand in self._brands and state.stats is not None:
+                _tell(brand, state.stats)
+
+
+def _tell(brand: str, stats: BrandStats) -> None:
+    minute = stats.minute
+    metrics.BRAND_MENTIONS.labels(brand).set(minute.mentions)
+    if minute.mentions:
+        metrics.BRAND_NEGATIVE_RATIO.labels(brand).set(minute.negative / minute.mentions)
+    for one in stats.expected:
+        metrics.BRAND_WINDOW_MENTIONS.labels(brand, one.detector, one.series).set(one.observed)
+        metrics.BRAND_EXPECTED_MENTIONS.labels(brand, one.detector, one.series).set(one.expected)
+        metrics.BRAND_THRESHOLD_MENTIONS.labels(brand, one.detector, one.series).set(one.high)

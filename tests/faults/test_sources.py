@@ -1,0 +1,108 @@
+"""Every live source at once, in one process that is killed in mid-stream, and in the end a worker's own accounts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from agents.cli.accounts import read_tables
+from agents.cli.read import read_source_states
+from streams.topics import RAW
+from tests.faults.harness import Flow, Process, until
+from tests.sources.standins import STANDINS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agents.cli.localkafka import LocalKafka
+    from tests.sources.standins import StandIn
+
+pytestmark = pytest.mark.faults
+
+BATCH, BATCHES, KILLS = 10, 30, 3
+PAUSE_S = 0.4
+RULES = "ruleset: sources\nbrands:\n" + "".join(f"  - {{id: {name}, role: own, match: {name}}}\n" for name in STANDINS)
+"""Each text holds its mention's id, which begins with the source's name."""
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+async def talk(other: StandIn, chance: Random) -> list[str]:
+    """People talk on, whoever listens; now and then a connection breaks."""
+    ids: list[str] = []
+    for number in range(BATCHES):
+        ids += await other.say(BATCH)
+        await asyncio.sleep(PAUSE_S)
+        if "interrupt" in other.can and number and chance.random() < 0.05:
+            await other.interrupt()
+    return ids
+
+
+@pytest.mark.timeout(300)
+async def test_nothing_is_lost_or_counted_twice_where_listening_is_killed_in_mid_stream(
+    kafka: LocalKafka, prefix: str, tmp_path: Path, say
+) -> None:
+    chance = Random(4)
+    async with AsyncExitStack() as stack:
+        flow = await stack.enter_async_context(Flow(kafka, prefix, tmp_path, rules=RULES))
+        others = {name: await stack.enter_async_context(make()) for name, make in STANDINS.items()}
+        secrets = {name: value for other in others.values() for name, value in other.secrets.items()}
+        words = [
+            word
+            for name, other in others.items()
+            for word in (name, *(f"{key}={value}" for key, value in other.options.items()))
+        ]
+        environment = {"GROUNDSWELL_TOPIC_PREFIX": prefix, **secrets}
+        command = ["agents.cli", "--kafka", kafka.bootstrap, "listen", *words]
+
+        def listen(number: int) -> Process:
+            return Process("listen", number, command, environment, tmp_path)
+
+        async def said() -> Counter[str]:
+            return Counter(
+                msgspec.json.decode(record.value, type=_Id).id
+                for record in await flow.eyes.read(RAW.full_name(flow.settings))
+            )
+
+        async def so_many(count: int) -> bool:
+            return sum((await flow.eyes.ends(RAW.full_name(flow.settings))).values()) >= count
+
+        flow.start_worker("a")
+        listener = listen(0)
+        await flow.shared()
+        talking = [asyncio.create_task(talk(other, chance)) for other in others.values()]
+        for kill in range(KILLS):
+            count = len(others) * BATCH * BATCHES * (kill + 1) // (KILLS + 2)
+            await until(f"{count} records are published", lambda count=count: so_many(count), 60)
+            await listener.kill()
+            listener = listen(kill + 1)
+        ids = dict(zip(others, await asyncio.gather(*talking), strict=True))
+
+        async def all_are_heard() -> bool:
+            heard = await said()
+            return all(one in heard for mine in ids.values() for one in mine)
+
+        await until("everything said is published", all_are_heard, 90)
+        await listener.stop()
+        await flow.settled()
+        heard = await said()
+        tables = await read_tables(flow.settings)
+        booked, states = tables.by_source(), await read_source_states(flow.settings)
+        for name, mine in ids.items():
+            lost = [one for one in mine if one not in heard]
+            counted = tables.brands[name].total
+            say(
+                f"{name}: {len(mine)} said, {KILLS} kills, {sum(heard[one] for one in mine)} published, "
+                f"{booked[name]['duplicate']} duplicates dropped, {counted} counted, lost {len(lost)}"
+            )
+            assert not lost
+            assert counted == len(set(mine))
+        assert {state.state for state in states.values()} == {"ended"}
