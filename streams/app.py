@@ -12,6 +12,7 @@ import faust
 
 from streams.consumer import BundleConsumer, BundleSchema
 from streams.ledger import Ledger
+from streams.memory import Memory
 from streams.outbox import Outbox
 from streams.recovery import Tables
 from streams.tables import STATE, RowTable
@@ -99,7 +100,7 @@ class GroundswellApp(faust.App):
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         """Watched from the start, so that a recovery that never ends is noticed as well."""
-        return [self.watchdog, *self._from_the_start, *super().on_init_dependencies()]
+        return [self.watchdog, Memory(), *self._from_the_start, *super().on_init_dependencies()]
 
     def keep_running(self, service: Service) -> None:
         """Run a service beside the agents, from the moment that tables are recovered."""

@@ -20,6 +20,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 
 from agents.cli import COMMANDS, main
+from agents.sources import SOURCES
+from agents.sources.options import Secret, variable_of
 from agents.sources.replay import Replay
 from streams import metrics, records
 from streams.core.detectors.interface import Heard
@@ -107,6 +109,13 @@ def wire_records() -> list[type[Struct]]:
     ]
 
 
+def secret_options() -> Iterator[tuple[str, str]]:
+    for source, kind in SOURCES.items():
+        for option, meaning in kind.options.items():
+            if isinstance(meaning, Secret):
+                yield source, option
+
+
 def leaves(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     """Every command under its whole name, groups included."""
     yield path, command
@@ -188,6 +197,7 @@ def test_every_command_that_is_named_exists(document):
 @every_document
 def test_every_setting_that_is_named_exists(document):
     known = {f"GROUNDSWELL_{name.upper()}" for name in Settings.model_fields}
+    known |= {variable_of(source, option) for source, option in secret_options()}
     assert set(re.findall(r"GROUNDSWELL_[A-Z_]+", text_of(document))) <= known
 
 

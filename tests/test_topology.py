@@ -24,7 +24,10 @@ def test_every_agent_reads_what_the_topology_says(settings):
     reading = {(ledger.agent, ledger.topic) for ledger in build(settings).ledgers}
 
     assert reading == {
-        (agent, topic.name) for topic in TOPOLOGY for agent in topic.read_by if agent not in ("people", "sources", "subscribers")
+        (agent, topic.name)
+        for topic in TOPOLOGY
+        for agent in topic.read_by
+        if agent not in ("people", "sources", "subscribers")
     }
 
 

@@ -22,13 +22,12 @@ from agents.cli.localkafka import LocalKafka
 from agents.cli.screen import Screen
 from agents.cli.watch import is_a_terminal
 from agents.sources.csvmap import parse_mapping
-from agents.sources.publisher import make_producer, publish
+from agents.sources.listening import Listener
 from agents.sources.replay import Replay
 from agents.sources.scenario import Scenario
 from agents.sources.simulate import Simulate
 from streams.broker import create_topics, delete_idle, group_is_ready
 from streams.core.rules import load_rules
-from streams.topics import RAW
 
 if TYPE_CHECKING:
     from agents.cli.chosen import Chosen
@@ -179,13 +178,13 @@ class Run:
         minding = asyncio.create_task(self._mind_worker(settings))
         jobs = {telling, watching, minding}
         try:
-            while jobs and (deadline is None or monotonic() < deadline) and not stop.is_set():
+            while jobs and (deadline is None or monotonic() < deadline):
                 left = None if deadline is None else max(0.0, deadline - monotonic())
                 done, jobs = await asyncio.wait(jobs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 for job in done:
                     job.result()
                 if watching in done:
-                    stop.set()  # somebody has quit
+                    stop.set()  # somebody has quit; `until` ends us
         finally:
             for job in (telling, watching, minding):
                 job.cancel()
@@ -253,9 +252,10 @@ class Run:
     # -- the story -------------------------------------------------------------------------------
 
     async def _tell(self, settings: Settings) -> None:
-        async with make_producer(settings) as producer:
-            done = await publish(self._source, producer, RAW.full_name(settings), on_progress=self._progress)
-        self._screen.say(f"told {done.records:,} mentions in {done.seconds:.0f} s")
+        listener, began = Listener(self._source, settings), monotonic()
+        listener.on_progress = self._progress
+        await listener.listen()
+        self._screen.say(f"told {listener.state.published:,} mentions in {monotonic() - began:.0f} s")
 
     def _progress(self, published: Published) -> None:
         self._screen.published = published.records

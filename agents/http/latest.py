@@ -87,6 +87,8 @@ class Latest:
                 await self._read(consumer)
             except (KafkaError, OSError) as error:
                 logger.warning("following %s and %s: %s", self._stats, self._alerts, error)
+            except Exception:  # whatever it is, agents go on without an API, and it is tried again
+                logger.exception("following %s and %s", self._stats, self._alerts)
             finally:
                 self._consumer, self._caught_up = None, False
                 with suppress(TimeoutError):

@@ -9,6 +9,7 @@ from agents.sources.hackernews import HackerNews
 from agents.sources.interface import Source, SourceError
 from agents.sources.mail import Email
 from agents.sources.mastodon import Mastodon
+from agents.sources.reddit import Reddit
 from agents.sources.replay import Replay
 from agents.sources.rss import Rss
 from agents.sources.simulate import Simulate
@@ -36,6 +37,7 @@ SOURCES: dict[str, SourceKind] = {
     "replay": Replay,
     "simulate": Simulate,
     "rss": Rss,
+    "reddit": Reddit,
     "email": Email,
     "webhook": Webhook,
 }

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from agents.sources.interface import SourceDownError, SourceError
-from agents.sources.publisher import KafkaDownError, Published, PublishError, make_producer, publish
+from agents.sources.publisher import KafkaDownError, Published, PublishError, make_producer, publish, unbroken
 from agents.sources.times import Clock
 from streams import metrics
 from streams.events import headers_of
@@ -138,7 +138,8 @@ class Listener:
         try:
             if self._producer is None:
                 self._producer = make_producer(self._settings)
-                await self._producer.start()
+                with unbroken():
+                    await self._producer.start()
             yield self._producer
         except KafkaError as down:
             await self._drop_producer()
@@ -178,7 +179,7 @@ class Listener:
             await asyncio.sleep(TELL_EVERY_S)
             quiet_s = (self._clock.now() - self._told.at).total_seconds()
             if self.state != self._told or quiet_s >= ALIVE_EVERY_S:
-                with suppress(KafkaError):  # it is told again, and what matters by then as well
+                with suppress(KafkaError, KafkaDownError):  # it is told again, and what matters by then as well
                     await self._tell()
 
     async def _tell(self) -> None:
@@ -186,8 +187,10 @@ class Listener:
             return
         told = replace(self.state, at=self._clock.now(), observed_at=self._witnessed())
         where = SOURCES.full_name(self._settings)
-        sent = await self._producer.send(where, key=told.key.encode(), value=encode(told), headers=list(headers_of(told)))
-        await sent
+        headers = list(headers_of(told))
+        with unbroken():
+            sent = await self._producer.send(where, key=told.key.encode(), value=encode(told), headers=headers)
+            await sent
         self.state = replace(self.state, at=told.at, observed_at=told.observed_at)
         self._told = told
 
@@ -200,7 +203,7 @@ class Listener:
 
     async def _close(self) -> None:
         try:
-            with suppress(KafkaError):
+            with suppress(KafkaError, KafkaDownError):
                 await self._tell()
         finally:
             await self._drop_producer()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from agents.sources.interface import Gap, Sourced
 from streams.topics import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aiokafka.structs import RecordMetadata
 
@@ -121,6 +121,22 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> Sequence[int]:
         raise KafkaDownError(f"topic {topic!r} cannot be looked up: {failed}") from None
 
 
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """When a broker dies, aiokafka may cancel what waits for it; nobody told us to stop.
+
+    Raises:
+        KafkaDownError: it did.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise KafkaDownError("the connection to Kafka broke off") from None
+
+
 class _Sender:
     """Hands records to the producer; it does not wait for them."""
 
@@ -133,10 +149,11 @@ class _Sender:
             return ()
         targets: Sequence[int | None] = self._partitions if event.everywhere else (None,)
         try:
-            return [
-                await self._producer.send(self._topic, key=event.key, value=event.value, partition=partition)
-                for partition in targets
-            ]
+            with unbroken():
+                return [
+                    await self._producer.send(self._topic, key=event.key, value=event.value, partition=partition)
+                    for partition in targets
+                ]
         except MessageSizeTooLargeError:
             log.warning("%s: left out, too large: %s, %d bytes", self._topic, _named(event), len(event.value))
             return None
@@ -190,7 +207,8 @@ class _Settling:
         else:
             for one in acknowledged:
                 try:
-                    await one
+                    with unbroken():
+                        await one
                 except KafkaError as refused:
                     raise _refused(event, self._topic, refused) from None
             self._done = replace(done, cursor=event.cursor, records=done.records + 1, latest=event.value)

@@ -32,7 +32,7 @@ MOST_UNREADABLE = 1000
 class Reddit:
     """Asks for what is new, page by page back to what is known, and now and then what has become of it.
 
-    A cursor holds the latest hundred names of each kind.
+    A cursor holds the latest names of each kind, from which new things are told.
     """
 
     name = "reddit"

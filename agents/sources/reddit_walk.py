@@ -31,7 +31,7 @@ class Window:
     anchor, which could be deleted.
     """
 
-    SIZE = 100
+    SIZE = 300
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._numbers = {number_of(name): name for name in sorted(names, key=number_of)}
@@ -95,7 +95,7 @@ async def walk(api: RedditApi, kind: str, subreddits: Sequence[str], window: Win
             page = await api.newest(f"/r/{'+'.join(subreddits)}/{PATHS[kind]}", after)
         except Unreadable as answer:
             found.unreadable.append(answer.body)
-            return found if shown == 0 else Found(unreadable=found.unreadable)
+            return Found(unreadable=found.unreadable)  # all of it comes again with the next look
         things = found.take(page.children)
         found.things |= {thing.name: thing for thing in things if window.lacks(thing.name)}
         numbers = [number_of(thing.name) for thing in things]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, product
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +21,8 @@ from msgspec.structs import replace
 from yarl import URL
 
 from agents.cli.localkafka import free_port
+from agents.http.latest import Latest
+from agents.http.problems import Refused
 from agents.http.routing import raw_partition_of
 from agents.sources.publisher import make_producer
 from streams.records import Alert, Evidence, Mention, Sample, encode
@@ -297,6 +301,39 @@ async def test_every_worker_tells_alerts_with_their_evidence_page_by_page_the_la
         told = (await cluster.ask(port, "/v1/alerts/one")).body
         assert told["evidence"]["samples"][0]["text"] == HOSTILE
         assert (await cluster.ask(port, "/v1/alerts/none")).status == 404
+
+
+async def test_what_goes_is_gone_what_is_no_alert_is_left_out_and_nothing_old_is_told_as_new(cluster, monkeypatch):
+    settings = cluster.flow.settings
+    following = asyncio.create_task((latest := Latest(settings)).follow())
+
+    async def all_is_read() -> bool:
+        with suppress(Refused):
+            return b"end" in latest.alerts()
+        return False
+
+    async with make_producer(settings) as producer:
+        topic = ALERTS.full_name(settings)
+        for key, value in (
+            (b"kept", encode(alert("kept", 1))),
+            (b"went", encode(alert("went", 1))),
+            (b"rubbish", b"{"),
+        ):
+            await producer.send_and_wait(topic, key=key, value=value, partition=0)
+        await producer.send_and_wait(topic, key=b"went", value=None, partition=0)
+        await producer.send_and_wait(topic, key=b"end", value=encode(alert("end", 1)), partition=0)
+    await until("all is read", all_is_read, UP_WITHIN_S)
+    assert b"kept" in latest.alerts()
+    assert not {b"went", b"rubbish"} & set(latest.alerts())
+
+    answered_ns = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: answered_ns + int((settings.session_timeout_s + 1) * 1e9))
+    with pytest.raises(Refused) as refused:
+        latest.alerts()
+    assert refused.value.reason == "silent"
+    monkeypatch.undo()
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_through_a_kill_and_a_join_lists_are_told_and_no_mention_is_wrongly_missing(cluster):

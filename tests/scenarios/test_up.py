@@ -19,6 +19,7 @@ from aiohttp.test_utils import TestServer
 from standardwebhooks import Webhook
 
 from agents.sources.scenario import BUNDLED
+from tests.cli.view.tmux import Window, needs_tmux
 
 if TYPE_CHECKING:
     from agents.cli.localkafka import LocalKafka
@@ -90,6 +91,21 @@ async def test_the_battery_story_fires_and_resolves_on_screen_and_at_the_webhook
 
 def number(text: str) -> int:
     return int(text.strip().replace(",", ""))
+
+
+@needs_tmux
+@pytest.mark.parametrize("key", ["q", "C-c"])
+def test_on_a_terminal_the_live_view_shows_the_story_and_a_key_stops_everything(kafka, tmp_path, key):
+    data, story = tmp_path / "data", quicker_story(tmp_path, speed=300)
+    options = ("--kafka", kafka.bootstrap, "--data-dir", str(data), "up", "--scenario", str(story))
+    with Window(*options, env={}, width=100, height=30) as window:
+        window.until(
+            "Alerts: 1 open", "battery_fire", "speaks at", re.compile("simulate +listening").search, patience_s=90
+        )
+        window.press(key)
+        window.until("exit 0", patience_s=20)
+        assert re.search(r"set-up done.*FIRED \[\w+\] dell.*stopping \.\.\.\s+exit 0", window.scrolled, re.DOTALL)
+    assert not workers_of(data)
 
 
 async def test_ctrl_c_stops_everything_within_ten_seconds(kafka, tmp_path):

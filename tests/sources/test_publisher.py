@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from agents.sources import publisher
 from agents.sources.interface import Sourced, SourceError
-from agents.sources.publisher import Published, PublishError, make_producer, publish
+from agents.sources.publisher import KafkaDownError, Published, PublishError, make_producer, publish, unbroken
 from streams.settings import Settings, load_settings
 from streams.topics import RAW
 
@@ -138,3 +139,18 @@ async def test_what_was_said_before_a_source_broke_is_published_and_reported(set
         await told(Said(records(700), SourceError("unplugged")), settings, topic, on_progress=progress.append)
     assert progress[-1].cursor == "699"
     assert sum(map(len, (await in_kafka(settings, topic)).values())) == 700
+
+
+async def test_what_the_client_cancels_by_itself_is_a_broken_connection_and_no_order_to_stop() -> None:
+    with pytest.raises(KafkaDownError, match="broke off"), unbroken():
+        raise asyncio.CancelledError
+
+    async def told_to_stop() -> None:
+        with unbroken():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(told_to_stop())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

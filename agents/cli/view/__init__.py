@@ -1,1 +1,1 @@
-"""The live view: `feed` reads topics, `model` says what there is to show, `draw` lays it out, `app` is the terminal."""
+"""The live view: `feed` reads topics, `model` says what there is to show, `draw` and `detail` lay it out, `app` is the terminal."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from agents.cli.view.draw import Choice
     from agents.cli.view.model import Event, Shown
+    from agents.cli.view.sections import Choice
     from streams.settings import Settings
 
 REDRAW_S = 0.5

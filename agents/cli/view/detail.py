@@ -9,13 +9,13 @@ from rich.text import Text
 
 from agents.cli.shown import say_while
 from agents.cli.view.cells import figure, fit, words
-from agents.cli.view.draw import STYLES, facts
+from agents.cli.view.sections import STYLES, facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from agents.cli.view.draw import Choice
     from agents.cli.view.model import AlertRow, BrandRow, Shown
+    from agents.cli.view.sections import Choice
 
 LABELS = ("mentions", "negative", "neutral", "positive", "unscored")
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from agents.cli.view.detail import HELP, detail
-from agents.cli.view.draw import KEYS, LEAST_HEIGHT, LEAST_WIDTH, Choice, choices, dashboard
+from agents.cli.view.draw import KEYS, LEAST_HEIGHT, LEAST_WIDTH, choices, dashboard
 from agents.cli.view.model import Away, Pulse, View
+from agents.cli.view.sections import Choice
 from tests.cli.view.stories import HOSTILE, MINUTE, NOON, afternoon, alert, expected, source, stats
 
 WELL = (Pulse(0, 0, 0.0, 2), Pulse(2, 85, 0.42, 2))

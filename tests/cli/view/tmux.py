@@ -59,7 +59,7 @@ class Window:
         """That, and what has been scrolled away."""
         return self._tmux("capture-pane", "-p", "-J", "-S", "-1000")
 
-    def until(self, *wanted: str | Callable[[str], bool], patience_s: float = PATIENCE_S) -> str:
+    def until(self, *wanted: str | Callable[[str], object], patience_s: float = PATIENCE_S) -> str:
         """The first screen on which all of that is to be seen."""
         give_up_at = monotonic() + patience_s
         while True:

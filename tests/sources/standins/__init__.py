@@ -12,6 +12,7 @@ from tests.sources.standins.bluesky import BlueskyStandIn
 from tests.sources.standins.email import EmailStandIn
 from tests.sources.standins.hackernews import HackerNewsStandIn
 from tests.sources.standins.mastodon import MastodonStandIn
+from tests.sources.standins.reddit import RedditStandIn
 from tests.sources.standins.rss import RssStandIn
 from tests.sources.standins.webhook import WebhookStandIn
 
@@ -78,5 +79,6 @@ STANDINS: dict[str, Callable[[], StandIn]] = {
     "hackernews": HackerNewsStandIn,
     "email": EmailStandIn,
     "rss": RssStandIn,
+    "reddit": RedditStandIn,
     "webhook": WebhookStandIn,
 }

@@ -27,6 +27,7 @@ USER, PASSWORD = "help@acme.example", "battery-horse"
 STARTS_WITHIN_S = 10.0
 CONFIG = """
 base_dir = {folder}/run
+state_dir = {folder}/run
 log_path = {folder}/log
 protocols = imap
 listen = 127.0.0.1
