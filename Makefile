@@ -27,8 +27,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: setup ## listen, detect and alert, on a Kafka of its own: [FOR=300s] [INPUT=file] [MAP=mapping] [RULES=file] [KAFKA_BOOTSTRAP=host:port]
-	@$(BIN)/groundswell up $(if $(FOR),--for '$(FOR)') $(if $(INPUT),--input '$(INPUT)') \
+run: setup ## listen, detect and alert, on a Kafka of its own: [FOR=300s] [SOURCE=bluesky] [INPUT=file] [MAP=mapping] [RULES=file] [KAFKA_BOOTSTRAP=host:port]
+	@$(BIN)/groundswell up $(if $(FOR),--for '$(FOR)') $(if $(SOURCE),--source '$(SOURCE)') $(if $(INPUT),--input '$(INPUT)') \
 		$(if $(MAP),--map '$(MAP)') $(if $(RULES),--rules '$(RULES)')
 
 test: setup ## every test but the long ones; those marked kafka start a real broker (Java 17 and Maven)

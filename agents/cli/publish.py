@@ -114,10 +114,7 @@ def listen(chosen: Chosen, words: tuple[str, ...], http_port: int | None) -> Non
         click.echo("\n".join(_catalogue()))
         return
     settings = chosen.settings() if http_port is None else chosen.settings(http_port=http_port)
-    sources = [open_source(name, options) for name, options in _named(words)]
-    keys = [source.cursor_key or source.name for source in sources]
-    if len(set(keys)) < len(keys):
-        raise click.UsageError(f"the same is listened to twice: {', '.join(keys)}")
+    sources = open_sources(words)
     if settings.http_port:
         start_http_server(settings.http_port, settings.http_host)
     publish_all(settings, *sources)
@@ -130,8 +127,13 @@ def _catalogue() -> Iterator[str]:
             yield f"  {variable_of(source, option) if isinstance(meaning, Secret) else f'{option}=...'}  {meaning}"
 
 
-def _named(words: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
-    """Split into sources: a word without `=` names one, the others are its options."""
+def open_sources(words: Sequence[str]) -> list[Source]:
+    """Make sources from words: one without `=` names a source, the others are its options.
+
+    Raises:
+        SourceError: there is no such source, or an option is wrong.
+        UsageError: an option comes first, or the same is listened to twice.
+    """
     named: list[tuple[str, dict[str, str]]] = []
     for word in words:
         name, equals, value = word.partition("=")
@@ -141,7 +143,11 @@ def _named(words: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
             named[-1][1][name] = value
         else:
             raise click.UsageError(f"{word}: an option comes after the name of its source")
-    return named
+    sources = [open_source(name, options) for name, options in named]
+    keys = [source.cursor_key or source.name for source in sources]
+    if len(set(keys)) < len(keys):
+        raise click.UsageError(f"the same is listened to twice: {', '.join(keys)}")
+    return sources
 
 
 def publish_all(settings: Settings, *sources: Source) -> None:
@@ -163,16 +169,25 @@ def publish_all(settings: Settings, *sources: Source) -> None:
             click.echo(_summary(key if len(sources) > 1 else "", said))
 
 
+async def listeners_of(settings: Settings, sources: Sequence[Source]) -> list[Listener]:
+    """Make a listener for each source; it goes on where the last one stopped.
+
+    Raises:
+        CommandError: no broker answers, or its topics are missing.
+    """
+    states = await read_source_states(settings)
+    cursors = {source: states.get(source.cursor_key) for source in sources if source.cursor_key}
+    return [
+        Listener(source, settings, cursor=kept.cursor if (kept := cursors.get(source)) else None) for source in sources
+    ]
+
+
 async def _listen_to(
     settings: Settings, sources: Sequence[Source], on_progress: Callable[[str, Published], object]
 ) -> None:
-    states = await read_source_states(settings)
-    listeners = []
-    for source in sources:
-        known = states.get(source.cursor_key) if source.cursor_key else None
-        listener = Listener(source, settings, cursor=known.cursor if known else None)
+    listeners = await listeners_of(settings, sources)
+    for listener in listeners:
         listener.on_progress = partial(on_progress, listener.state.key)
-        listeners.append(listener)
     listening = asyncio.create_task(listen_to_all(listeners))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, listening.cancel)
     await asyncio.wait({listening})

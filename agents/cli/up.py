@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import signal
-import subprocess
+import shlex
 import sys
-from contextlib import suppress
-from datetime import UTC, datetime
+from contextlib import aclosing
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
 
-from agents.cli.accounts import read_accounts
-from agents.cli.errors import CommandError
-from agents.cli.localkafka import LocalKafka
+from agents.cli.publish import open_sources
+from agents.cli.run import Run
 from agents.cli.screen import Screen
 from agents.cli.watch import is_a_terminal
 from agents.sources.csvmap import parse_mapping
-from agents.sources.listening import Listener
+from agents.sources.interface import SourceDownError, SourceError
 from agents.sources.replay import Replay
 from agents.sources.scenario import Scenario
 from agents.sources.simulate import Simulate
-from streams.broker import create_topics, delete_idle, group_is_ready
-from streams.core.rules import load_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agents.cli.chosen import Chosen
     from agents.sources.interface import Source
-    from agents.sources.publisher import Published
-    from streams.settings import Settings
 
-PREFIX = "groundswell-up-"
-"""Each run has topics of its own: the same story told twice would be redeliveries. Runs that are over are cleared away."""
+LIVE = "groundswell-live."
+"""Topics of real sources: kept from one run to the next."""
+
+INSTEAD = "Without a network: `make run` tells a story, `make run INPUT=posts.csv RULES=my.yaml` says your own posts."
 
 OWN_POSTS_MAX_AGE_S = 10 * 365 * 86_400
-READY_S = 60.0
-STOP_S = 6.0
-RESTARTS = 5
 
 
 @click.command()
@@ -65,6 +56,9 @@ RESTARTS = 5
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What to listen for; the story brings its own.",
 )
+@click.option(
+    "--source", metavar="NAME", default="", help="Real sources instead: 'bluesky', or 'rss feeds=https://... mastodon'."
+)
 @click.option("--plain", is_flag=True, help="Lines instead of the live view, as in a pipe.")
 @click.pass_obj
 def up(
@@ -74,6 +68,7 @@ def up(
     recorded: Path | None,
     mapping: str,
     rules: Path | None,
+    source: str,
     plain: bool,
 ) -> None:
     """Start Kafka, topics and a worker, tell a story into them, and show what is found.
@@ -82,25 +77,39 @@ def up(
     groundswell up                     the Dell batteries of 2006, 60 times faster than life
     groundswell up --for 300s          the same, and an exit code that says whether the alert came
     groundswell up --input posts.csv --rules my.yaml
+    groundswell up --source bluesky --rules my.yaml
+
+    Real sources go on where the last run stopped, with all that was learned; a story and a file have a run of
+    their own each time. `groundswell listen` names the sources.
 
     Kafka is Apache's own, run from its jars in the data folder (Java 17 and Maven); with --kafka or
     KAFKA_BOOTSTRAP, any other. On a terminal it shows the live view of `groundswell watch`. q or Ctrl-C stops
     everything that was started.
     """  # noqa: D301
-    if recorded is not None and rules is None:
-        raise click.UsageError("--input needs --rules: the YAML file that says what to listen for in your posts.")
+    if rules is None and (recorded is not None or source):
+        option = "--source" if source else "--input"
+        raise click.UsageError(f"{option} needs --rules: the YAML file that says what to listen for.")
+    if recorded is not None and source:
+        raise click.UsageError("--input or --source, not both.")
     screen = Screen(live=is_a_terminal() and not plain)
-    source: Source
-    if recorded is not None and rules is not None:
-        source = Replay(recorded, mapping=parse_mapping(mapping), times="shifted")
-        run = Run(chosen, screen, source, rules, expects_alert=False, max_age_s=OWN_POSTS_MAX_AGE_S, play_s=None)
-    else:
-        story = Scenario.load(scenario)
-        source = Simulate(story)
+    if source and rules is not None:
+        sources = open_sources(shlex.split(source))
+        asyncio.run(answer_all(sources))
+        run = Run(chosen, screen, sources, rules, prefix=LIVE)
+    elif recorded is not None and rules is not None:
         run = Run(
             chosen,
             screen,
-            source,
+            [Replay(recorded, mapping=parse_mapping(mapping), times="shifted")],
+            rules,
+            max_age_s=OWN_POSTS_MAX_AGE_S,
+        )
+    else:
+        story = Scenario.load(scenario)
+        run = Run(
+            chosen,
+            screen,
+            [Simulate(story)],
             rules or Path(story.rules),
             expects_alert=bool(story.incidents),
             max_age_s=story.notify_max_age_s,
@@ -120,152 +129,16 @@ def _seconds(duration: str) -> float:
         raise click.BadParameter(f"{duration!r}: expected a time such as 300s, 5m or 1h", param_hint="--for") from None
 
 
-class Run:
-    """One run of everything."""
+async def answer_all(sources: Sequence[Source]) -> None:
+    """Ask each source once, before anything is started.
 
-    def __init__(
-        self,
-        chosen: Chosen,
-        screen: Screen,
-        source: Source,
-        rules: Path,
-        *,
-        expects_alert: bool,
-        max_age_s: int,
-        play_s: float | None,
-    ) -> None:
-        self._source, self._expects_alert, self.play_s = source, expects_alert, play_s
-        load_rules(rules.read_text(encoding="utf-8"), where=str(rules))  # refused before anything is started
-        settings = chosen.settings()
-        self._chosen, self._data_dir = chosen, settings.data_dir
-        self._own_broker = None if settings.names_a_broker else LocalKafka(self._data_dir / "kafka")
-        self._profile = {
-            "topic_prefix": f"{PREFIX}{datetime.now(UTC):%Y%m%d-%H%M%S}.",
-            "rules": str(rules.resolve()),
-            "notify_max_age_s": max_age_s,
-        }
-        self._worker: subprocess.Popen[bytes] | None = None
-        self._screen = screen
-        self._log = self._data_dir / "worker.log"
-        self._started_broker = False
-
-    async def until(self, seconds: float | None) -> int:
-        """Run, and return the exit code."""
-        stop = asyncio.Event()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-        work = asyncio.create_task(self._work(seconds, stop))
-        stopping = asyncio.create_task(stop.wait())
+    Raises:
+        SourceError: one does not answer; the message says what to try instead.
+    """
+    for source in sources:
         try:
-            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                self._screen.say("stopping ...")
-                work.cancel()
-                with suppress(asyncio.CancelledError):
-                    await work
-                return 0
-            return work.result()
-        finally:
-            stopping.cancel()
-            await asyncio.to_thread(self._stop)
-
-    async def _work(self, seconds: float | None, stop: asyncio.Event) -> int:
-        settings = await self._set_up()
-        self._screen.say("set-up done")
-        deadline = None if seconds is None else monotonic() + seconds
-        telling = asyncio.create_task(self._tell(settings))
-        watching = asyncio.create_task(self._screen.watch(settings))
-        minding = asyncio.create_task(self._mind_worker(settings))
-        jobs = {telling, watching, minding}
-        try:
-            while jobs and (deadline is None or monotonic() < deadline):
-                left = None if deadline is None else max(0.0, deadline - monotonic())
-                done, jobs = await asyncio.wait(jobs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                for job in done:
-                    job.result()
-                if watching in done:
-                    stop.set()  # somebody has quit; `until` ends us
-        finally:
-            for job in (telling, watching, minding):
-                job.cancel()
-            await asyncio.gather(telling, watching, minding, return_exceptions=True)
-        self._screen.say(await read_accounts(settings))
-        if not self._started_broker:
-            self._screen.say(f"Look again: GROUNDSWELL_TOPIC_PREFIX={settings.topic_prefix} groundswell alerts --all")
-        if self._expects_alert and not self._screen.fired:
-            self._screen.say(f"The story's alert did not come. The worker's log: {self._log}")
-            return 1
-        return 0
-
-    # -- setting up ------------------------------------------------------------------------------
-
-    async def _set_up(self) -> Settings:
-        if self._own_broker is not None:
-            self._screen.say("starting Kafka ...")
-            self._started_broker = await asyncio.to_thread(self._own_broker.start)
-            await self._own_broker.wait_ready()
-        settings = self._chosen.settings(**self._profile)
-        self._screen.say(f"Kafka answers at {settings.kafka_bootstrap}; creating topics {settings.topic_prefix}*")
-        for old in await delete_idle(settings, PREFIX):
-            shutil.rmtree(self._data_dir / old.rstrip("."), ignore_errors=True)
-        await create_topics(settings)
-        self._start_worker(settings)
-        deadline = monotonic() + READY_S
-        while not await group_is_ready(settings):
-            if self._worker_ended() or monotonic() > deadline:
-                raise CommandError(f"the worker did not start:\n{self._last_words()}")
-            await asyncio.sleep(0.2)
-        return settings
-
-    def _start_worker(self, settings: Settings) -> None:
-        environment = {
-            **os.environ,
-            **{f"GROUNDSWELL_{name.upper()}": str(value) for name, value in self._profile.items()},
-            "GROUNDSWELL_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "GROUNDSWELL_DATA_DIR": str(settings.data_dir / settings.topic_prefix.rstrip(".")),
-        }
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
-            self._worker = subprocess.Popen(
-                [sys.executable, "-m", "agents.cli", "worker"],
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,  # Ctrl-C reaches us first; we stop things in order
-            )
-
-    async def _mind_worker(self, settings: Settings) -> None:
-        """Start a worker that ended again, as its supervisor in production would."""
-        for _ in range(RESTARTS):
-            if self._worker is not None:
-                await asyncio.to_thread(self._worker.wait)
-            self._screen.say(f"the worker ended, starting it again:\n{self._last_words()}")
-            self._start_worker(settings)
-        raise CommandError(f"the worker keeps ending. Its log: {self._log}\n{self._last_words()}")
-
-    def _worker_ended(self) -> bool:
-        return self._worker is not None and self._worker.poll() is not None
-
-    def _last_words(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
-
-    # -- the story -------------------------------------------------------------------------------
-
-    async def _tell(self, settings: Settings) -> None:
-        listener, began = Listener(self._source, settings), monotonic()
-        listener.on_progress = self._progress
-        await listener.listen()
-        self._screen.say(f"told {listener.state.published:,} mentions in {monotonic() - began:.0f} s")
-
-    def _progress(self, published: Published) -> None:
-        self._screen.published = published.records
-
-    def _stop(self) -> None:
-        if self._worker is not None and self._worker.poll() is None:
-            self._worker.terminate()
-            try:
-                self._worker.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self._worker.kill()
-        if self._own_broker is not None and self._started_broker:
-            self._own_broker.stop(patience_s=3)
+            async with aclosing(source.listen()) as events:  # type: ignore[type-var]
+                async for _ in events:
+                    break
+        except SourceDownError as down:
+            raise SourceError(f"{down}\n{INSTEAD}") from None

@@ -146,7 +146,7 @@ class Bluesky:
         other = "v1" if self.wire == "v2" else "v2"
         says = (
             f"no Jetstream server can be listened to by {self.wire}: {'; '.join(map(str, failures))}. Is there a network? "
-            f"wire={other} tries the other protocol, host=... other servers; `groundswell simulate` needs no network."
+            f"wire={other} tries the other protocol, host=... other servers."
         )
         waits_s = [one.retry_after_s for one in failures if isinstance(one, SourceDownError) and one.retry_after_s]
         if any(isinstance(one, SourceDownError) for one in failures):

@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 
 from agents.sources.scenario import BUNDLED
 from tests.cli.view.tmux import Window, needs_tmux
+from tests.sources.standins.bluesky import BlueskyStandIn
 
 if TYPE_CHECKING:
     from agents.cli.localkafka import LocalKafka
@@ -162,3 +163,39 @@ async def test_a_persons_own_posts_go_through_the_same_flow(kafka, tmp_path):
     assert re.search(r"^  replay: 36 = 16 \+ 20 \+ 0 \+ 0 \+ 0 \+ 0$", shown, re.MULTILINE), shown
     assert re.search(r"^  unreadable: 1 = 0 \+ 0 \+ 0 \+ 0 \+ 1 \+ 0$", shown, re.MULTILINE), shown
     assert "acme: 16 scored" in shown
+
+
+async def test_real_sources_are_listened_to_and_the_next_run_goes_on_where_this_one_stopped(kafka, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("ruleset: mine\nbrands:\n  - {id: us, role: own, match: bluesky}\n")
+    async with BlueskyStandIn() as network:
+        host = f"bluesky host={network.options['host']}"
+        shown = []
+        for _ in range(2):
+            missed = await network.say(5)  # while nobody listens
+            process = await run_up(kafka, tmp_path, "--source", host, "--rules", str(rules), "--for", "15s")
+            lines: list[str] = []
+            async for line in process.stdout:
+                lines.append(line.decode())
+                if "set-up done" in lines[-1]:
+                    while not network.connections:
+                        await asyncio.sleep(0.05)
+                    await network.say(20)
+            assert await process.wait() == 0, lines
+            shown.append("".join(lines))
+    assert re.search(r"^  bluesky: (\d+) = \1 \+ 0 \+ 0 \+ 0 \+ 0 \+ 0$", shown[0], re.MULTILINE), shown[0]
+    counted = [int(re.search(r"  us: (\d+) scored = \1 applied", one)[1]) for one in shown]
+    assert len(missed) + 20 <= counted[1] - counted[0] <= len(missed) + 20 + 25, shown[1]
+
+
+async def test_without_a_network_real_sources_say_so_at_once_and_what_to_try_instead(kafka, tmp_path):
+    (tmp_path / "rules.yaml").write_text("ruleset: mine\nbrands:\n  - {id: us, role: own, match: us}\n")
+    began = monotonic()
+    nobody = "bluesky host=ws://127.0.0.1:9"
+    process = await run_up(kafka, tmp_path, "--source", nobody, "--rules", str(tmp_path / "rules.yaml"))
+    shown = (await process.communicate())[0].decode()
+    assert process.returncode == 1
+    assert monotonic() - began < 10
+    assert "ws://127.0.0.1:9 does not answer" in shown
+    assert "make run INPUT=posts.csv" in shown
+    assert "Kafka" not in shown
