@@ -18,7 +18,7 @@ COMMANDS = {
     "worker":       Lazy("agents.cli.start:worker",             "Run the agents until told to stop."),
     "simulate":     Lazy("agents.cli.publish:simulate",         "Tell a made-up story, such as a product that catches fire."),
     "replay":       Lazy("agents.cli.publish:replay",           "Say a recorded file again: JSON lines of mentions, or any CSV."),
-    "listen":       Lazy("agents.cli.publish:listen",           "Listen to any source by its name, with its own options."),
+    "listen":       Lazy("agents.cli.publish:listen",           "Listen to any sources by their names, each with its own options."),
     "watch":        Lazy("agents.cli.watch:watch",              "Show live what is heard: alerts, brands, sources, and how far behind it is."),
     "status":       Lazy("agents.cli.status:status",            "Show at a glance whether everything runs, and how far behind it is."),
     "audit":        Lazy("agents.cli.audit:audit",              "Check that the accounts add up, from the topics and tables themselves."),

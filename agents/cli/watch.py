@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.pass_obj
 def watch(chosen: Chosen) -> None:
-    """Show live what is heard: alerts, brands and what is usual for them, sources, and how far behind it all is.
+    """Show live what is heard: alerts, brands, sources, and how far behind it is.
 
     It only reads topics, in no consumer group; any number may watch. Where Kafka goes away it says so, and goes on
     when it is back.

@@ -178,7 +178,7 @@ async def test_real_sources_are_listened_to_and_the_next_run_goes_on_where_this_
             async for line in process.stdout:
                 lines.append(line.decode())
                 if "set-up done" in lines[-1]:
-                    while not network.connections:
+                    while not network.connections:  # noqa: ASYNC110  the other side tells nobody
                         await asyncio.sleep(0.05)
                     await network.say(20)
             assert await process.wait() == 0, lines

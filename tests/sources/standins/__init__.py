@@ -73,7 +73,7 @@ class StandIn(Protocol):
         """How many are open now: none, once the source has been closed."""
 
 
-STANDINS: dict[str, Callable[[], StandIn]] = {
+STANDINS: dict[str, type[StandIn]] = {
     "bluesky": BlueskyStandIn,
     "mastodon": MastodonStandIn,
     "hackernews": HackerNewsStandIn,
