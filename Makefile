@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-faults soak check bench topology contracts lock clean
+.PHONY: help setup run test test-faults soak lint check bench topology contracts lock clean
 
 MINUTES ?= 30
 
@@ -40,11 +40,13 @@ test-faults: setup ## every fault that can be injected here, against an oracle: 
 soak: setup ## kill workers and the broker at random under a steady load: [MINUTES=30]
 	@$(BIN)/python -m tests.faults.soak --minutes '$(MINUTES)'
 
-check: setup ## lint, format, types, import contracts and the fast tests: seconds, no broker
+lint: setup ## lint, format, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint ## lint, and the tests that need no broker: two minutes
 	$(BIN)/python -m pytest -m "not kafka"
 
 bench: setup ## measure throughput, latency and detection against their bars
