@@ -35,6 +35,8 @@ _decode = msgspec.json.Decoder(ON_SCORED).decode
 def register(app: GroundswellApp) -> None:
     """Let the worker run detection."""
     settings = app.groundswell
+    for detector in REGISTRY:
+        metrics.FINDINGS.labels(detector(settings.allowed_lateness_s).name)
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> KeyedDesk[Brand]:
         work = Detect(settings, partition)

@@ -15,7 +15,7 @@ from aiokafka.partitioner import murmur2
 from streams import metrics
 from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway, ToBrand, rule_names
 from streams.core.sentiment import Scorer
-from streams.events import headers_of
+from streams.events import headers_of, trace_of
 from streams.outbox import Out
 from streams.records import Mark, ScoredMention, encode
 from streams.tables import SEEN
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from streams.core.intake import Verdict
     from streams.core.recall import Recall
     from streams.core.rules import Rules
+    from streams.outbox import Headers
     from streams.settings import Settings
     from streams.tables import Row
 
@@ -80,6 +81,7 @@ class IntakeDesk:
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:
         """Judge a bundle."""
         verdicts, counts = self._intake.judge([_raw(record) for record in records])
+        traces = {record.offset: trace_of(record.headers) for record in records if record.headers}
         outs: list[Out] = []
         for verdict in verdicts:
             match verdict:
@@ -88,7 +90,7 @@ class IntakeDesk:
                 case TakeAway(letter):
                     outs.append(Out(self._dead, self._intake.partition, self._letter_key(*letter), None))
                 case ToBrand():
-                    outs.extend(self._tell(verdict))
+                    outs.extend(self._tell(verdict, traces.get(verdict.record.origin.offset, ())))
         metrics.RECEIVED.inc(sum(counts.values()))
         metrics.RESENDS.labels("intake").inc(len(records) - sum(counts.values()))
         metrics.FORGOTTEN_EARLY.inc(self._intake.forgotten - self._forgotten)
@@ -150,9 +152,9 @@ class IntakeDesk:
             metrics.RULE_LAST_MATCH.labels(rule).set(now_s)
         self._intake.rules_used.clear()
 
-    def _tell(self, verdict: ToBrand) -> Iterator[Out]:
+    def _tell(self, verdict: ToBrand, trace: Headers) -> Iterator[Out]:
         brand, record = verdict
-        value, headers = encode(record), headers_of(record)
+        value, headers = encode(record), headers_of(record) + trace
         if brand is not None:
             yield Out(self._scored, self._partition_of(brand), brand.encode(), value, headers)
         else:

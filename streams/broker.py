@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from streams.tables import STATE
 from streams.topics import COMPACTION, RAW, TOPOLOGY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streams.settings import Settings
 
 CHANGELOG_CONFIG = {
@@ -25,6 +34,22 @@ VISIBLE_S = 30.0
 
 class BrokerError(Exception):
     """The broker cannot be used as it is; the message says what was found, what was expected, and what to do."""
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """When a broker dies, aiokafka may cancel what waits for its answer; that is no order to stop.
+
+    Raises:
+        KafkaConnectionError: it did.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise KafkaConnectionError("the connection broke off") from None
 
 
 def wanted_topics(settings: Settings) -> dict[str, tuple[int, dict[str, str]]]:

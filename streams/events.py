@@ -7,12 +7,15 @@ and to whom, the value says.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from streams.records import Alert, BrandStats, Finding, Mark, Removal, ScoredMention, SourceState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streams.outbox import Headers
     from streams.records import Origin
 
@@ -33,6 +36,9 @@ SOURCE = "groundswell"
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/json"
 
+TRACEPARENT = "traceparent"
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
 _CONSTANT: dict[type, Headers] = {
     kind: (
         ("ce_specversion", SPECVERSION.encode()),
@@ -50,6 +56,12 @@ def headers_of(record: Told) -> Headers:
     if not name.isprintable():
         name = quote(name)  # strangers choose the ids of mentions; no attribute may hold control characters
     return (*_CONSTANT[type(record)], ("ce_id", name.encode()))
+
+
+def trace_of(headers: Iterable[tuple[str, bytes | None]]) -> Headers:
+    """Return the header that names the W3C trace a record belongs to, to be handed on; nothing if none came, or no such thing."""
+    given = dict(headers).get(TRACEPARENT)
+    return ((TRACEPARENT, given),) if given and _TRACEPARENT.fullmatch(given) else ()
 
 
 def _id_of(record: Told) -> str:

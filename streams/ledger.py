@@ -85,6 +85,8 @@ class Ledger(Service, Generic[D]):
         self.topic = reads.full_name(settings)
         self._table, self._open_desk = table, open_desk
         self.table = table.name
+        for counter in (metrics.REREAD, metrics.MISSING):
+            counter.labels(self.topic)  # 0 is said as well: what appears with its first count has not increased
         self._compacted = [
             topic.full_name(settings)
             for topic in TOPOLOGY

@@ -19,6 +19,7 @@ from faust.exceptions import ConsumerNotStarted
 from mode import Service
 
 from streams import metrics
+from streams.broker import unbroken
 from streams.consumer import now_s
 from streams.topics import RAW
 
@@ -185,13 +186,18 @@ class Watchdog(Service):
             ours |= self._app.consumer.source_partitions()
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                if self._asking is None:
-                    self._asking = AIOKafkaConsumer(bootstrap_servers=self._app.groundswell.kafka_bootstrap)
-                    await self._asking.start()
-                return await self._asking.end_offsets(ours or {TopicPartition(self._raw, 0)})
+                with unbroken():
+                    return await self._ends(ours)
         except (KafkaError, OSError):  # a timeout is one of the latter
             await self._hang_up()
             return None
+
+    async def _ends(self, ours: set[TopicPartition]) -> Mapping[TopicPartition, int]:
+        if self._asking is None:
+            self._asking = AIOKafkaConsumer(bootstrap_servers=self._app.groundswell.kafka_bootstrap)
+            await self._asking.start()
+        ends: Mapping[TopicPartition, int] = await self._asking.end_offsets(ours or {TopicPartition(self._raw, 0)})
+        return ends
 
     async def _hang_up(self) -> None:
         if self._asking is not None:

@@ -110,3 +110,12 @@ def test_however_bundles_are_lost_or_cut_everything_is_handled_once_and_in_order
                 one.positions[RAW] = offset + 1
 
     assert handled == list(range(end))
+
+
+def test_faust_which_sees_no_bundle_pass_is_not_asked_whether_a_stream_hangs():
+    one, said = consumer(3), []
+    one._thread = SimpleNamespace(verify_event_path=lambda now, tp: said.append(tp))
+
+    one.verify_event_path(1e9, RAW)
+
+    assert not said

@@ -34,6 +34,11 @@ def post(offset: int, seconds: float, text: str = "acme"):
     )
 
 
+def told(outs) -> list[dict[str, bytes]]:
+    """The headers of all but marks."""
+    return [headers for out in outs if (headers := dict(out.headers))["ce_type"] != b"groundswell.progress"]
+
+
 def junk(offset: int):
     return SimpleNamespace(offset=offset, key=b"k", value=b"{", timestamp=START.timestamp() * 1000, headers=())
 
@@ -44,6 +49,20 @@ def marked(outs) -> float | None:
     assert [out.partition for out in marks] == [0, 1, 2, 3]
     (time,) = {msgspec.json.decode(out.value, type=Mark).time for out in marks}
     return None if time is None else (time - START).total_seconds()
+
+
+def test_the_trace_that_a_mention_belongs_to_is_handed_on_with_it_and_with_no_other():
+    trace = ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    first, other, hostile = post(0, 1), post(1, 2), post(2, 3)
+    first.headers = (("x", b"1"), trace)
+    hostile.headers = (("traceparent", b"00-0af7\r\nX: y"),)
+    gone = Mention(id="x:0", source="x", observed_at=START, op="delete")
+    deleted = SimpleNamespace(**vars(first) | {"offset": 3, "value": msgspec.json.encode(gone)})
+
+    headers = told(desk().handle([first, other, hostile, deleted], 0))
+
+    assert [one["ce_type"] for one in headers] == [b"groundswell.mention.scored"] * 3 + [b"groundswell.mention.removed"]
+    assert [one.get("traceparent") for one in headers] == [trace[1], None, None, trace[1]]
 
 
 def test_a_partition_that_never_held_anything_says_so():

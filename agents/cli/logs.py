@@ -15,13 +15,22 @@ LEVELS = {
 }
 
 
+class Printable(logging.Formatter):
+    """Of what others say nothing reaches a terminal but characters, and nobody's words look like a line of ours."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A line; further ones, such as those of a traceback, are indented."""
+        lines = super().format(record).split("\n")
+        return "\n  ".join("".join(one if one.isprintable() else "\ufffd" for one in line) for line in lines)
+
+
 def configure_logging(handler: logging.Handler | None = None) -> None:
     """Log to stderr, a line each; or to `handler`, which has a form of its own."""
     if handler is None:
-        logging.basicConfig(
-            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-        )
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(Printable("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     else:
-        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+        handler.setFormatter(Printable())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name, level in LEVELS.items():
         logging.getLogger(name).setLevel(level)

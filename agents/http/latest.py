@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.http.problems import not_now
+from streams.broker import unbroken
 from streams.records import Alert, BrandStats
 from streams.topics import ALERTS, BRAND_STATS
 
@@ -81,10 +82,11 @@ class Latest:
                 auto_offset_reset="earliest",
             )
             try:
-                await consumer.start()
-                consumer.assign(self._partitions)
-                self._consumer = consumer
-                await self._read(consumer)
+                with unbroken():
+                    await consumer.start()
+                    consumer.assign(self._partitions)
+                    self._consumer = consumer
+                    await self._read(consumer)
             except (KafkaError, OSError) as error:
                 logger.warning("following %s and %s: %s", self._stats, self._alerts, error)
             except Exception:  # whatever it is, agents go on without an API, and it is tried again
@@ -115,6 +117,11 @@ class Latest:
                 held.pop(key, None)
                 continue
             try:
-                held[key] = self._decode[topic](value)
+                said = self._decode[topic](value)
             except msgspec.DecodeError as error:
                 logger.warning("%s, key %r: left out, it is none of ours: %s", topic, key, error)
+                continue
+            if key == (said.brand if isinstance(said, BrandStats) else said.id).encode():
+                held[key] = said
+            else:
+                logger.warning("%s, key %r: left out, it is none of ours: it names another", topic, key)

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from agents.http.problems import not_now
+from streams.broker import unbroken
 from streams.topics import RAW
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class RawLog:
         async with self._lock:
             try:
                 async with asyncio.timeout(ANSWERS_WITHIN_S):
-                    yield await self._connected()
+                    with unbroken():
+                        yield await self._connected()
             except (KafkaError, OSError) as error:  # a timeout is one of the latter
                 await self.close()
                 raise not_now("silent", "No broker answers this worker.", 2) from error

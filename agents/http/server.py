@@ -74,6 +74,14 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def _asked_for(request: web.Request) -> str:
+    """The host that was asked for; none, where what was said is no host."""
+    try:
+        return request.url.host or ""
+    except ValueError:
+        return ""
+
+
 def _listen(settings: Settings) -> socket.socket:
     """At the start of the process, so that a port that is taken is a refusal and no crash."""
     host, port = settings.http_host, settings.http_port
@@ -105,7 +113,7 @@ def _only_for_those_who_may(settings: Settings) -> Middleware:
                         text="send the token of GROUNDSWELL_HTTP_TOKEN as `Authorization: Bearer ...`\n",
                         headers={"WWW-Authenticate": "Bearer"},
                     )
-            elif not is_loopback(request.url.host or ""):
+            elif not is_loopback(_asked_for(request)):
                 # A page in somebody's browser may give its own name this address, and read the answers.
                 raise web.HTTPForbidden(text="only loopback is answered without a token\n")
         return await handler(request)

@@ -1,4 +1,4 @@
-"""Where mentions come from. A new source is one new file and one line in `SOURCES`."""
+"""Where mentions come from. A new source is one new file, or package, and one line in `SOURCES`."""
 
 from __future__ import annotations
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from errno import EACCES
+from http import HTTPStatus
 from importlib.metadata import version
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
+import aiohttp.abc
 
 from agents.sources.interface import SourceDownError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 ANSWER_WITHIN_S = 30.0
 MOST_BYTES = 5 * 1024 * 1024
@@ -22,6 +27,8 @@ LONGEST_WAIT_S = 3600.0
 
 NO_ANSWER = (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError)
 NOT_NOW = (408, 425, 429, 500, 502, 503, 504)
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
+"""Ours: the other side's own words may be anything."""
 
 
 class Answer(NamedTuple):
@@ -32,10 +39,59 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def open_session(**headers: str) -> aiohttp.ClientSession:
+class Reach(aiohttp.abc.AbstractResolver):
+    """How far redirects lead: into our own network only to hosts that a person has named, elsewhere to any."""
+
+    def __init__(self, named: Collection[str]) -> None:
+        self._named, self._resolver = frozenset(named), aiohttp.DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        """Look a name up.
+
+        Raises:
+            OSError: there is none, or it leads where it must not.
+        """
+        found = await self._resolver.resolve(host, port, family)
+        if host in self._named:
+            return found
+        if not (public := [one for one in found if _is_public(one["host"])]):
+            raise PermissionError(EACCES, f"{host} leads into our own network")
+        return public
+
+    async def close(self) -> None:
+        """Give back what looks names up."""
+        await self._resolver.close()
+
+    async def let_through(
+        self, request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Names are looked up, addresses are not."""
+        host = request.url.host or ""
+        if host not in self._named and not _is_public(host):
+            raise aiohttp.ClientError(f"{host} leads into our own network")
+        return await ask(request)
+
+
+def _is_public(host: str) -> bool:
+    """Whether it is a public address; or a name, of which nobody knows yet."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return True
+    return (getattr(address, "ipv4_mapped", None) or address).is_global
+
+
+def open_session(reach: Reach | None = None, /, **headers: str) -> aiohttp.ClientSession:
     """One for the life of a `listen`; the caller closes it."""
     known = {"User-Agent": f"groundswell/{version('groundswell')} (social listening)", **headers}
-    return aiohttp.ClientSession(headers=known, timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S))
+    return aiohttp.ClientSession(
+        headers=known,
+        timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S),
+        connector=aiohttp.TCPConnector(resolver=reach) if reach else None,
+        middlewares=(reach.let_through,) if reach else (),
+    )
 
 
 async def get(
@@ -84,7 +140,7 @@ def refuse(url: str, answer: aiohttp.ClientResponse) -> None:
     """
     if answer.status < 400:
         return
-    says = f"{url} answered {answer.status} {answer.reason or ''}".rstrip()
+    says = f"{url} answered {answer.status} {PHRASES.get(answer.status, '')}".rstrip()
     if answer.status in NOT_NOW or answer.status >= 500:
         raise SourceDownError(says, retry_after_s(answer.headers.get("Retry-After")))
     hint = {401: ": is the secret right?", 403: ": is the secret allowed to read this?", 404: ": is the address right?"}

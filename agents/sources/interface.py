@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+import json
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+import msgspec
+
+from streams.records import encode
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator
+
+    from streams.records import Mention
 
 
 class Sourced(NamedTuple):
@@ -25,6 +32,15 @@ class Sourced(NamedTuple):
     cursor: str | None = None
     everywhere: bool = False
     taken: asyncio.Future[None] | None = None
+
+    @classmethod
+    def of(cls, mention: Mention, cursor: str | None = None) -> Self:
+        """The record of a mention. Half a surrogate pair, which some decoders let through, is no character: it becomes `?`."""
+        try:
+            value = encode(mention)
+        except UnicodeEncodeError:
+            value = json.dumps(msgspec.to_builtins(mention), ensure_ascii=False).encode(errors="replace")
+        return cls(mention.id.encode(errors="replace"), value, cursor, mention.op == "account_removed")
 
 
 class Reached(NamedTuple):

@@ -112,17 +112,29 @@ class Listener:
         while True:
             began = monotonic()
             try:
-                await self._listen_once()
+                with unbroken():
+                    await self._listen_once()
             except (SourceDownError, KafkaDownError) as down:
-                asked_for_s = down.retry_after_s if isinstance(down, SourceDownError) else None
-                wait_s = self._backoff.wait_s(monotonic() - began, asked_for_s)
-                log.warning("%s: %s; asked again in %.1f s", self._source.name, down, wait_s)
-                self._becomes("waiting", str(down))
-                self.state = replace(self.state, reconnects=self.state.reconnects + 1)
-                metrics.SOURCE_RECONNECTS.labels(self._source.name).inc()
-                await self._clock.sleep(wait_s)
+                await self._wait(down, monotonic() - began)
+            except (SourceError, PublishError):
+                raise
+            except Exception as fault:
+                # Ours: something came that nobody has thought of. The other sources can do nothing about it.
+                log.exception("%s: a fault in Groundswell; please report it", self._source.name)
+                await self._wait(
+                    SourceDownError(f"a fault in Groundswell: {type(fault).__name__}"), monotonic() - began
+                )
             else:
                 return
+
+    async def _wait(self, down: SourceDownError | KafkaDownError, lasted_s: float) -> None:
+        asked_for_s = down.retry_after_s if isinstance(down, SourceDownError) else None
+        wait_s = self._backoff.wait_s(lasted_s, asked_for_s)
+        log.warning("%s: %s; asked again in %.1f s", self._source.name, down, wait_s)
+        self._becomes("waiting", str(down))
+        self.state = replace(self.state, reconnects=self.state.reconnects + 1)
+        metrics.SOURCE_RECONNECTS.labels(self._source.name).inc()
+        await self._clock.sleep(wait_s)
 
     async def _listen_once(self) -> None:
         self._becomes("connecting", self.state.says)
@@ -169,18 +181,23 @@ class Listener:
     def _becomes(
         self, state: Literal["connecting", "listening", "waiting", "ended", "failed"], says: str | None = None
     ) -> None:
-        self.state = replace(self.state, state=state, says=says)
+        self.state = replace(self.state, state=state, says=says and _printable(says))
         self._up.set(state == "listening")
 
     # -- telling -------------------------------------------------------------------------------------------
 
     async def _tell_again(self) -> None:
+        why = ""
         while True:
             await asyncio.sleep(TELL_EVERY_S)
             quiet_s = (self._clock.now() - self._told.at).total_seconds()
             if self.state != self._told or quiet_s >= ALIVE_EVERY_S:
-                with suppress(KafkaError, KafkaDownError):  # it is told again, and what matters by then as well
+                try:
                     await self._tell()
+                except (KafkaError, KafkaDownError) as untold:  # it is told again, and what matters by then as well
+                    if str(untold) != why:
+                        log.warning("%s: how far it has come cannot be kept: %s", self.state.key, untold)
+                    why = str(untold)
 
     async def _tell(self) -> None:
         if self._producer is None:
@@ -207,6 +224,11 @@ class Listener:
                 await self._tell()
         finally:
             await self._drop_producer()
+
+
+def _printable(says: str) -> str:
+    """What the other side says of itself may hold anything, also what no record takes and no terminal should see."""
+    return "".join(one if one.isprintable() else " " for one in says)
 
 
 async def listen_to_all(listeners: Sequence[Listener]) -> None:

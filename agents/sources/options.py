@@ -49,8 +49,9 @@ class Options:
                 )
 
     def secret(self, name: str) -> str | None:
-        """A secret, from the environment or a file; None if neither is given."""
-        return read_secret(variable_of(self._source, name))
+        """A secret, from the environment or a file; None if neither is given. The end of its line is no part of it."""
+        value = read_secret(variable_of(self._source, name))
+        return value and value.strip()
 
     def required_secret(self, name: str) -> str:
         """A secret that must be there."""

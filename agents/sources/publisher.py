@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
-from agents.sources.interface import Gap, Sourced
+from agents.sources.interface import Gap, Sourced, SourceDownError
 from streams.topics import RAW
 
 if TYPE_CHECKING:
@@ -166,6 +166,10 @@ async def _send(source: Source, sender: _Sender, cursor: str | None, in_flight: 
         async with aclosing(source.listen(cursor)) as events:  # type: ignore[type-var]
             async for event in events:
                 await in_flight.put((event, await sender.send(event)))
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        await in_flight.put(SourceDownError(f"{source.name} was broken off"))  # nobody told us to stop
     except Exception as failed:  # noqa: BLE001  raised by settle, once everything before it is acknowledged
         await in_flight.put(failed)
     else:
@@ -178,6 +182,7 @@ class _Settling:
     def __init__(self, topic: str, cursor: str | None, on_progress: Callable[[Published], None] | None) -> None:
         self._topic, self._on_progress, self._began = topic, on_progress, monotonic()
         self._done = Published(cursor=cursor)
+        self._reported = self._done
 
     async def settle(self, in_flight: InFlight) -> Published:
         """Settle everything, then raise what ended it, if it did not end by itself."""
@@ -189,7 +194,8 @@ class _Settling:
                 raise
             if in_flight.empty() or (self._done.records + self._done.oversized) % PROGRESS_EVERY == 0:
                 self._report()
-        self._report()
+        if entry is None or self._done != self._reported:  # a source that never answered has come nowhere
+            self._report()
         if entry is not None:
             raise entry
         return self._done
@@ -215,7 +221,7 @@ class _Settling:
             _answer(event, None)
 
     def _report(self) -> None:
-        self._done = replace(self._done, seconds=monotonic() - self._began)
+        self._done = self._reported = replace(self._done, seconds=monotonic() - self._began)
         if self._on_progress is not None:
             self._on_progress(self._done)
 

@@ -9,7 +9,8 @@ from agents.sources.interface import SourceDownError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST_LINE = 4 * 1024 * 1024
+LONGEST = 4 * 1024 * 1024
+"""Bytes of a line, and of an event's data."""
 
 
 class ServerEvent(NamedTuple):
@@ -26,20 +27,21 @@ class ServerEvents:
         self._begun = bytearray()
         self._name = ""
         self._data: list[bytes] = []
+        self._size = 0
 
     def feed(self, piece: bytes) -> Iterator[ServerEvent]:
         """Yield what `piece` completes.
 
         Raises:
-            SourceDownError: a line has no end in sight.
+            SourceDownError: a line, or an event, has no end in sight.
         """
         lines = piece.split(b"\n")
         for line in lines[:-1]:
             yield from self._line(bytes(self._begun + line).removesuffix(b"\r"))
             self._begun.clear()
         self._begun += lines[-1]
-        if len(self._begun) > LONGEST_LINE:
-            raise SourceDownError(f"a line of an event is longer than {LONGEST_LINE:,} bytes")
+        if len(self._begun) > LONGEST:
+            raise SourceDownError(f"a line of an event is longer than {LONGEST:,} bytes")
 
     def _line(self, line: bytes) -> Iterator[ServerEvent]:
         field, _, value = line.partition(b":")
@@ -48,7 +50,10 @@ class ServerEvents:
             self._name = value.decode(errors="replace")
         elif field == b"data":
             self._data.append(value)
+            self._size += len(value) + 1
+            if self._size > LONGEST:
+                raise SourceDownError(f"an event has more than {LONGEST:,} bytes")
         elif not line:
             if self._data:
                 yield ServerEvent(self._name or "message", b"\n".join(self._data))
-            self._name, self._data = "", []
+            self._name, self._data, self._size = "", [], 0

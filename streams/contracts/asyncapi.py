@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from streams.contracts.schemas import components, kinds_of
-from streams.contracts.words import ABOUT, OF_IDS, OF_LETTERS, OF_MESSAGES, OF_TOPICS, OPTIONAL_OF_LETTERS
+from streams.contracts.words import ABOUT, OF_IDS, OF_LETTERS, OF_MESSAGES, OF_TOPICS, OF_TRACES, OPTIONAL_OF_LETTERS
 from streams.core.parse import REASONS
-from streams.events import CONTENT_TYPE, SOURCE, SPECVERSION, TYPES
-from streams.records import Mark, Mention, Removal
+from streams.events import CONTENT_TYPE, SOURCE, SPECVERSION, TRACEPARENT, TYPES
+from streams.records import Mark, Mention, Removal, ScoredMention
 from streams.settings import Settings
 from streams.topics import TOPOLOGY
 
@@ -27,6 +27,7 @@ CONTRACT_VERSION = "1.0.0"
 
 BINDING = "0.5.0"
 DEAD_LETTER, TOMBSTONE = "DeadLetter", "Tombstone"
+TRACED = tuple(kind.__name__ for kind in (Mention, ScoredMention, Removal))
 OUTSIDERS = ("people", "subscribers")
 
 
@@ -118,7 +119,7 @@ def _message(name: str, shown: list[Node]) -> Node:
         message["payload"] = {"type": "null"}
     else:
         message |= {"contentType": CONTENT_TYPE, "payload": {"$ref": f"#/components/schemas/{name}"}}
-        if name in OF_IDS:
+        if name in OF_IDS or name in TRACED:
             message["headers"] = _headers(name)
     message["bindings"] = {"kafka": {"key": _key_of(name), "bindingVersion": BINDING}}
     examples = [
@@ -130,6 +131,13 @@ def _message(name: str, shown: list[Node]) -> Node:
 
 
 def _headers(name: str) -> Node:
+    headers: Node = _event_headers(name) if name in OF_IDS else {"type": "object", "properties": {}}
+    if name in TRACED:
+        headers["properties"][TRACEPARENT] = {"type": "string", "description": OF_TRACES}
+    return headers
+
+
+def _event_headers(name: str) -> Node:
     [event] = [ce_type for kind, ce_type in TYPES.items() if kind.__name__ == name]
     said = {"ce_specversion": SPECVERSION, "ce_type": event, "ce_source": SOURCE, "content-type": CONTENT_TYPE}
     properties: Node = {header: {"type": "string", "const": value} for header, value in said.items()}
@@ -153,7 +161,7 @@ def _key_of(name: str) -> Node:
     if name == TOMBSTONE:
         return {"type": "string", "description": "Of what is gone. `\\0tidy` is nobody's."}
     [topic] = [topic for topic in TOPOLOGY if name in _messages(topic)]
-    about = f"The {topic.key}."
+    about = f"{topic.key.capitalize()}."
     if name == DEAD_LETTER:
         about = "The origin: epoch/partition/offset."
     if name == Mention.__name__:

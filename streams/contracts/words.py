@@ -78,6 +78,11 @@ OF_IDS: Final = {
     "SourceState": "Of the source and the time.",
 }
 
+OF_TRACES: Final = (
+    "The W3C trace that the mention belongs to. Only where whoever wrote it to `mentions.raw` said so: it is handed on to "
+    "`mentions.scored`, and ends there."
+)
+
 OF_LETTERS: Final = {
     "dlq.reason": "Why, a word of a closed set.",
     "dlq.detail": "Where and what was expected; at most 1,000 characters.",

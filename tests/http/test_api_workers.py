@@ -318,13 +318,14 @@ async def test_what_goes_is_gone_what_is_no_alert_is_left_out_and_nothing_old_is
             (b"kept", encode(alert("kept", 1))),
             (b"went", encode(alert("went", 1))),
             (b"rubbish", b"{"),
+            (b"\xff", encode(alert("named otherwise", 1))),
         ):
             await producer.send_and_wait(topic, key=key, value=value, partition=0)
         await producer.send_and_wait(topic, key=b"went", value=None, partition=0)
         await producer.send_and_wait(topic, key=b"end", value=encode(alert("end", 1)), partition=0)
     await until("all is read", all_is_read, UP_WITHIN_S)
     assert b"kept" in latest.alerts()
-    assert not {b"went", b"rubbish"} & set(latest.alerts())
+    assert not {b"went", b"rubbish", b"\xff"} & set(latest.alerts())
 
     answered_ns = time.time_ns()
     monkeypatch.setattr(time, "time_ns", lambda: answered_ns + int((settings.session_timeout_s + 1) * 1e9))

@@ -89,6 +89,13 @@ async def test_a_page_that_gives_its_own_name_our_address_is_not_answered(client
     assert (await client.get("/metrics", headers={"Host": "localhost:9100"})).status == 200
 
 
+@pytest.mark.parametrize("host", ["a:b:c", "localhost:99999", "\xff"])
+async def test_what_is_no_host_is_refused_and_no_failure_of_ours(client, host, caplog):
+    assert (await client.get("/metrics", headers={"Host": host})).status == 403
+    assert (await client.get("/v1/brands", headers={"Host": host})).status == 403
+    assert not [record for record in caplog.records if record.name == "aiohttp.server"]
+
+
 async def test_prometheus_gets_openmetrics_if_it_asks_for_it(client):
     plain = await client.get("/metrics")
     assert plain.content_type == "text/plain"

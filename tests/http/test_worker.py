@@ -15,12 +15,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agents.cli.localkafka import free_port
 from streams.records import Mention, encode
+from streams.tables import STATE
 from streams.topics import SCORED
 from tests.faults.harness import Flow, Process, new_story, until
 from tests.faults.oracle import BRANDS, RULES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+    from streams.settings import Settings
 
 MENTIONS = 300
 UP_WITHIN_S = 60
@@ -115,7 +118,14 @@ async def test_a_worker_answers_before_it_is_ready_and_what_it_tells_has_no_faul
         assert _one(page, "groundswell_latency_seconds_count")["counted",] > 0
         assert _one(page, "groundswell_source_delay_seconds_count")[()] > 0
         assert _one(page, "groundswell_notifier_failures_total") == {("log",): 0}
+        assert _one(page, "groundswell_findings_total") == {("volume",): 0}
+        assert _one(page, "groundswell_records_missing_total") == dict.fromkeys(read_topics(flow.settings), 0)
+        assert _one(page, "groundswell_bundles_reread_total").keys() == read_topics(flow.settings)
         check(page)
+
+
+def read_topics(settings: Settings) -> set[tuple[str]]:
+    return {(settings.topic_prefix + table.follows,) for table in STATE}
 
 
 def said_by_a_source() -> bytes:

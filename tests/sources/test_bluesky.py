@@ -13,12 +13,13 @@ import pytest
 
 from agents.cli.localkafka import free_port
 from agents.sources.bluesky import Bluesky
-from agents.sources.bluesky_frames import Happening, UnreadableError, read_v1, read_v2
-from agents.sources.bluesky_posts import mention_of
-from agents.sources.bluesky_stream import Place
+from agents.sources.bluesky.frames import Happening, UnreadableError, read_v1, read_v2
+from agents.sources.bluesky.posts import mention_of
+from agents.sources.bluesky.stream import Place, Reading
 from agents.sources.interface import Gap, Reached, Sourced, SourceDownError, SourceError
 from streams.core.parse import Rejected, parse
 from streams.records import Media, Mention, encode
+from tests.sources.clocks import PlayedClock
 from tests.sources.ears import Ears
 from tests.sources.standins.bluesky import POSTS, V2, BlueskyStandIn
 
@@ -500,3 +501,28 @@ async def test_a_server_that_knows_no_such_protocol_is_no_passing_trouble(modern
             pass
     assert not isinstance(refused.value, SourceDownError)
     assert "wire=v1" in str(refused.value)
+
+
+def test_a_post_that_marks_all_of_itself_as_many_mentions_fills_no_memory():
+    text = "@" * 50_000
+    facets = [{"index": {"byteStart": n, "byteEnd": 50_000}, "features": [{"did": OTHER}]} for n in range(500)]
+    assert post(text=text, facets=facets).mentions == (OTHER,)
+
+
+def test_a_post_at_variance_with_the_schema_whose_words_are_no_text_is_unreadable():
+    frame = v1({"facets": "none", "text": "acme XX"}).replace(b"XX", b"\xff\xfe")
+    with pytest.raises(UnreadableError):
+        heard(read_v1(frame))
+
+
+def test_a_server_whose_clock_jumps_ahead_takes_no_cursor_with_it():
+    reading = Reading("v1", "h", None, str(Place(NOON_US, "h")), PlayedClock(NOON))
+    [said] = reading.hear(v1(REPLY, time_us=NOON_US + 86_400 * 10**6))
+    assert Place.read(said.cursor).time_us <= NOON_US
+
+
+async def test_a_server_that_lives_but_has_lost_the_network_is_given_up_for_another(other):
+    async with Ears(Bluesky((other.host,), wire=other.wire, silent_s=0.1, quiet_s=0.5)) as ears:
+        failed = await ears.fails()
+    assert isinstance(failed, SourceDownError)
+    assert "has said nothing for 0.5 s" in str(failed)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from agents.sources import open_source
 from agents.sources.interface import Gap, SourceDownError, SourceError
 from agents.sources.mail import Email
-from agents.sources.mail_message import own_words, read_message
-from agents.sources.mailbox import MOST_BYTES
+from agents.sources.mail.mailbox import MOST_BYTES
+from agents.sources.mail.message import own_words, read_message
 from streams.records import Mention, encode
 from tests.sources.ears import Ears
 from tests.sources.standins.email import PASSWORD, USER, EmailStandIn
@@ -287,3 +287,39 @@ async def test_with_tls_only_a_certificate_that_is_trusted_gets_the_password(
 def test_without_tls_a_password_stays_on_this_machine() -> None:
     with pytest.raises(SourceError, match="in plain sight"):
         Email("imap.acme.example", USER, PASSWORD, tls=False)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "Subject: " + "=?a?q?x" * 20_000 + "\r\n",
+        "Content-Type: text/plain" + "; a=b" * 40_000 + "\r\n",
+        "Content-Type: text/plain; charset*0=u" + "".join(f"; charset*{n}=a" for n in range(20_000)) + "\r\n",
+    ],
+    ids=["encoded words without end", "many parameters", "a parameter in many parts"],
+)
+def test_no_header_keeps_us_busy(hostile: str) -> None:
+    began = monotonic()
+    assert mention_of(mail(hostile)).text == "It leaks."
+    assert monotonic() - began < 3
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "raw_unicode_escape", "punycode", "undefined", "zlib", "none"])
+def test_a_charset_that_is_none_is_read_as_utf_8(charset: str) -> None:
+    assert mention_of(mail(f"Content-Type: text/plain; charset={charset}\r\n", "\\ud800 ü")).text == "\\ud800 ü"
+
+
+async def test_a_message_of_what_is_no_character_is_heard_and_so_are_the_others(
+    server: EmailStandIn, source: Source
+) -> None:
+    async with Ears(source) as ears:
+        server.deliver(mail("Content-Type: text/plain; charset=utf-7\r\n", "It leaks +2AA-"))
+        await ears.hears("email:x@y", *await server.say(1))
+
+
+async def test_a_password_that_does_not_fit_into_the_protocol_is_refused_with_the_reason(server: EmailStandIn) -> None:
+    source = Email("127.0.0.1", USER, "pässword", port=int(server.options["port"]), tls=False)
+    with pytest.raises(SourceError, match="ASCII only") as refused:
+        async with Ears(source):
+            pass
+    assert "ssword" not in str(refused.value).replace("password", "")

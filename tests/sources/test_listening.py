@@ -15,7 +15,7 @@ from agents.sources.listening import Backoff, Listener, listen_to_all
 from agents.sources.publisher import PublishError
 from streams.broker import create_topics
 from streams.settings import Settings, load_settings
-from streams.topics import RAW
+from streams.topics import RAW, SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -228,7 +228,7 @@ def test_the_secret_of_a_source_comes_from_a_file_too(tmp_path, monkeypatch: pyt
     (tmp_path / "token").write_text("t0ken\n")
     monkeypatch.setenv("GROUNDSWELL_TOLD_TOKEN_FILE", str(tmp_path / "token"))
     assert Options("told", {}, known).required_secret("token") == "t0ken"
-    monkeypatch.setenv("GROUNDSWELL_TOLD_TOKEN", "other")
+    monkeypatch.setenv("GROUNDSWELL_TOLD_TOKEN", "other\n")
     assert Options("told", {}, known).secret("token") == "other"
 
 
@@ -245,3 +245,53 @@ def test_a_state_reads_back_as_it_was_written() -> None:
     from streams.records import SourceState, encode
 
     assert msgspec.json.decode(encode(state), type=SourceState) == state
+
+
+async def test_a_fault_of_ours_is_logged_asked_again_and_stops_no_other_source(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    faulty = Listener(Told([*said(1), ZeroDivisionError("7/0")], said(2), key="told:faulty"), settings, backoff=SOON)
+    well = Listener(Told(said(3)), settings)
+    async with listened_to(faulty, well):
+        await until(lambda: faulty.state.published == 2 and well.state.published == 1)
+    assert "ZeroDivisionError: 7/0" in caplog.text
+
+
+async def test_what_the_other_side_says_can_be_told_whatever_it_is(settings: Settings) -> None:
+    listener = Listener(Told([SourceDownError("500 \udcff\x1b[2J\nno", 60)]), settings)
+    async with listened_to(listener) as task:
+        await until(lambda: listener.state.at > listener.state.since)  # it was told
+        assert not task.done()
+    assert (await read_source_states(settings))["told:here"].key == "told:here"
+
+
+async def test_a_cursor_that_cannot_be_kept_is_said(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    listener = Listener(Told([Reached("x" * SOURCES.max_bytes)]), settings)
+    async with listened_to(listener):
+        await until(lambda: "how far it has come cannot be kept" in caplog.text)
+
+
+async def test_listening_goes_on_where_the_client_cancels_by_itself(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = listening.publish
+    breaks = iter([True])
+
+    async def broken(*given: object, **how: object) -> object:
+        if next(breaks, False):
+            raise asyncio.CancelledError
+        return await asked(*given, **how)
+
+    monkeypatch.setattr(listening, "publish", broken)
+    listener = Listener(Told(said(1)), settings, backoff=SOON)
+    async with listened_to(listener):
+        await until(lambda: listener.state.published == 1)
+
+
+async def test_a_source_that_never_answered_was_never_listened_to(settings: Settings) -> None:
+    listener = Listener(Told([SourceDownError("unplugged", 60)]), settings)
+    told: list[object] = []
+    listener.on_progress = told.append
+    async with listened_to(listener):
+        await until(lambda: listener.state.state == "waiting")
+    assert not told

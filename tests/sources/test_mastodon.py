@@ -10,9 +10,9 @@ import pytest
 
 from agents.sources import open_source
 from agents.sources.interface import Gap, SourceDownError, SourceError
-from agents.sources.mastodon import Mastodon
-from agents.sources.mastodon_api import Feed
-from agents.sources.mastodon_status import id_at
+from agents.sources.mastodon import Mastodon, api
+from agents.sources.mastodon.api import Feed
+from agents.sources.mastodon.status import id_at
 from tests.sources.clocks import PlayedClock
 from tests.sources.ears import Ears
 from tests.sources.standins.mastodon import TOKEN, MastodonStandIn
@@ -352,3 +352,23 @@ def test_a_wrong_option_is_named(monkeypatch: pytest.MonkeyPatch, options: dict[
 def test_a_server_has_one_name_however_it_is_written(server: str) -> None:
     assert Mastodon(server, TOKEN, Feed.of("public", "")).cursor_key == "mastodon:mastodon.example/public"
     assert Mastodon(server, TOKEN, Feed.of("hashtag", "acme")).cursor_key == "mastodon:mastodon.example/hashtag/acme"
+
+
+async def test_what_a_server_tells_again_without_an_edit_is_the_same_edit_each_time(server: MastodonStandIn) -> None:
+    async with Ears(source_of(server)) as ears:
+        post = server.post()
+        await ears.hears(post)
+        server.mention_again(post)
+        server.mention_again(post)
+        await ears.hears(server.post())
+    updates = [one.revision for one in ears.mentions if one.op == "update"]
+    assert len(updates) == 2
+    assert len(set(updates)) == 1
+
+
+async def test_a_stream_that_never_begins_is_given_up(server: MastodonStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "ANSWER_WITHIN_S", 0.3)
+    server.streaming.deaf = True
+    with pytest.raises(SourceDownError, match="does not answer"):
+        async with Ears(quick(server)):
+            pass

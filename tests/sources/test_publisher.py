@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import DefaultPartitioner
 
 from agents.sources import publisher
-from agents.sources.interface import Sourced, SourceError
+from agents.sources.interface import Sourced, SourceDownError, SourceError
 from agents.sources.publisher import KafkaDownError, Published, PublishError, make_producer, publish, unbroken
 from streams.settings import Settings, load_settings
 from streams.topics import RAW
@@ -26,7 +26,7 @@ class Said:
 
     name, cursor_key = "said", "said"
 
-    def __init__(self, records: Sequence[Sourced], then: Exception | None = None) -> None:
+    def __init__(self, records: Sequence[Sourced], then: BaseException | None = None) -> None:
         self.records, self.then = records, then
 
     async def listen(self, cursor: str | None = None) -> AsyncIterator[Sourced]:
@@ -154,3 +154,10 @@ async def test_what_the_client_cancels_by_itself_is_a_broken_connection_and_no_o
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.timeout(30)
+async def test_a_source_that_is_cancelled_by_nobody_has_broken_off(settings: Settings, topic: str) -> None:
+    with pytest.raises(SourceDownError, match="broken off"):
+        await told(Said(records(3), asyncio.CancelledError()), settings, topic)
+    assert sum(map(len, (await in_kafka(settings, topic)).values())) == 3

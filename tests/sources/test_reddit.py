@@ -12,7 +12,8 @@ from aiohttp import web
 from agents.sources import open_source
 from agents.sources.interface import Gap, SourceDownError, SourceError
 from agents.sources.reddit import Reddit
-from agents.sources.reddit_things import name_of, number_of, read_thing
+from agents.sources.reddit.things import name_of, number_of, read_thing
+from streams.core.redeliveries import version_of
 from tests.sources.ears import Ears
 from tests.sources.standins.reddit import CLIENT_SECRET, RedditStandIn
 
@@ -257,3 +258,27 @@ def test_an_option_that_cannot_work_is_refused(
 def test_secrets_go_nowhere_in_plain_sight() -> None:
     with pytest.raises(SourceError, match="since secrets go there"):
         Reddit(["kettles"], "x", ("id", "secret"), api="http://reddit.example")
+
+
+async def test_what_is_edited_before_it_is_heard_again_was_said_once(site: RedditStandIn, source: Source) -> None:
+    async with Ears(source) as ears:
+        [name] = await site.say(1)
+        await ears.hears(name)
+    await site.edit(name)
+    async with Ears(source) as again:  # as after a kill: from before it
+        edit = await again.mention(lambda one: one.op == "update", "the edit was not heard")
+    first, second = (one.mentions[0] for one in (ears, again))
+    assert version_of(first) == version_of(second)
+    assert version_of(edit) != version_of(first)
+
+
+async def test_what_nobody_can_read_is_handed_on_once_however_its_score_changes(
+    site: RedditStandIn, source: Source
+) -> None:
+    async with Ears(source) as ears:
+        name = site.comment(body=17, score=1)
+        await ears.unreadable()
+        site.things[name]["data"]["score"] = 2
+        await ears.hears(*await site.say(1))
+        await ears.hears(*await site.say(1))
+    assert [one.key for one in ears.said if b"unreadable" in one.key] == [f"reddit:unreadable/{name}".encode()]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from agents.sources import http
 from agents.sources.interface import Gap, SourceDownError, SourceError
 from agents.sources.rss import MOST_FEEDS, MOST_SEEN, Rss
-from agents.sources.rss_feed import Page, digest, read_feed
-from agents.sources.rss_look import LONGEST_KEPT, Known
+from agents.sources.rss.feed import Page, digest, read_feed
+from agents.sources.rss.look import LONGEST_KEPT, Known
 from streams.records import encode
 from tests.sources.ears import Ears
 from tests.sources.standins.rss import RssStandIn
@@ -359,3 +359,15 @@ def test_an_address_that_holds_a_password_is_refused_without_repeating_it() -> N
     with pytest.raises(SourceError, match=r"news\.example") as refused:
         Rss.open({"feeds": "https://kim:s3cret@news.example/feed"})
     assert "s3cret" not in str(refused.value)
+
+
+async def test_a_feed_takes_away_nothing_that_another_one_says() -> None:
+    async with RssStandIn() as honest, RssStandIn() as hostile, Ears(feeds(honest, hostile)) as ears:
+        [said] = await honest.say(1)
+        await ears.hears(said)
+        hostile.tombstones.append(said.removeprefix("rss:"))
+        await ears.hears(*await hostile.say(1))
+        await ears.hears(*await hostile.say(1))  # so that all of the page before has been told
+        assert "delete" not in [one.op for one in ears.mentions]
+        await honest.delete(said)
+        await ears.mention(lambda one: one.op == "delete", "its own feed's deletion was not heard")

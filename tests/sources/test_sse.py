@@ -38,8 +38,17 @@ def test_an_event_that_is_not_finished_says_nothing() -> None:
 
 
 def test_a_line_without_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(sse, "LONGEST", 1000)
     events = ServerEvents()
     assert list(events.feed(b"x" * 1000)) == []
     with pytest.raises(SourceDownError, match="1,000 bytes"):
         list(events.feed(b"x"))
+
+
+def test_an_event_without_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "LONGEST", 1000)
+    events = ServerEvents()
+    with pytest.raises(SourceDownError, match="1,000 bytes"):
+        list(events.feed(b"data:\n" * 1001))
+    events = ServerEvents()
+    assert len(list(events.feed(b"data: x\n\n" * 1001))) == 1001

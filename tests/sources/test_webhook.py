@@ -16,10 +16,10 @@ from standardwebhooks import Webhook as Signature
 
 from agents.cli.localkafka import free_port
 from agents.cli.read import reading
-from agents.sources import open_source
+from agents.sources import open_source, webhook
 from agents.sources.interface import Reached, SourceError
 from agents.sources.listening import Listener
-from agents.sources.webhook_body import UnfitError, read_body
+from agents.sources.webhook.body import UnfitError, read_body
 from streams.broker import create_topics
 from streams.records import Mention
 from streams.settings import load_settings
@@ -389,3 +389,14 @@ async def test_whatever_was_answered_with_202_is_in_kafka(kafka, prefix, monkeyp
         finally:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /v1/mentions HTTP/1.1\r\nHost: "])
+async def test_who_is_connected_and_asks_nothing_is_let_go(begun, monkeypatch):
+    monkeypatch.setattr(webhook, "IDLE_S", 0.2)
+    async with listening() as somebody, asyncio.timeout(5):
+        port = int(somebody.url.rpartition(":")[2].partition("/")[0])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(begun)
+        assert await reader.read() == b""
+        writer.close()

@@ -94,7 +94,7 @@ def _notice(shown: Shown, width: int) -> list[Text]:
 
 
 def _size(blocks: Sequence[Block]) -> int:
-    return sum(len(block.lines) for block in blocks)
+    return sum(block.size for block in blocks)
 
 
 def _share(rows: int, wanted: Sequence[int]) -> list[int]:
@@ -110,15 +110,15 @@ def _share(rows: int, wanted: Sequence[int]) -> list[int]:
 def _window(blocks: Sequence[Block], rows: int, chosen: Choice | None) -> list[Text]:
     """As many blocks as fit, the chosen one among them; where some are left out, the last line says so."""
     if _size(blocks) <= rows:
-        return [*(line for block in blocks for line in block.lines), *[Text()] * (rows - _size(blocks))]
+        return [*(line for block in blocks for line in block.draw()), *[Text()] * (rows - _size(blocks))]
     place = next((number for number, block in enumerate(blocks) if block.choice == chosen), 0)
-    first = 0
-    while first < place and _size(blocks[first : place + 1]) > rows - 1:
-        first += 1
+    first = place
+    while first > 0 and _size(blocks[first - 1 : place + 1]) <= rows - 1:
+        first -= 1
     last = first + 1
     while last < len(blocks) and _size(blocks[first : last + 1]) <= rows - 1:
         last += 1
-    lines = [line for block in blocks[first:last] for line in block.lines][: rows - 1]
+    lines = [line for block in blocks[first:last] for line in block.draw()][: rows - 1]
     more = Text(f"  {first + 1} to {last} of {len(blocks)}; the arrows lead to the others", style=QUIET)
     return [*lines, *[Text()] * (rows - 1 - len(lines)), more]
 

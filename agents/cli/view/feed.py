@@ -107,6 +107,7 @@ async def _measure(settings: Settings, tell: Callable[[Event], None]) -> None:
         client_id=f"{settings.app_id}-cli",
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=PEEK_BYTES,
+        request_timeout_ms=int(SILENCE_S * 1000),  # also while it connects: a firewall, too, says nothing
     )
     raw, group = RAW.full_name(settings), settings.topic_prefix + settings.app_id
     async with connected(probe, settings), administering(settings) as admin:

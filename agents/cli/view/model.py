@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.records import Alert, BrandStats, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RATE_OVER_S = 10.0
 RESOLVED_SHOWN = timedelta(hours=1)
@@ -147,7 +150,10 @@ class View:
         latest = self._pulses[-1] if self._pulses else None
         alerts = [AlertRow(one, _open_for(one, heard)) for one in self._alerts.values() if _is_news(one, heard)]
         alerts.sort(key=lambda row: (_rank(row.alert), row.age, row.alert.id))
-        brands = [self._brand(stats) for stats in self._brands.values()]
+        open_of: dict[str, list[Alert]] = {}
+        for one in filter(_is_firing, self._alerts.values()):
+            open_of.setdefault(one.brand, []).append(one)
+        brands = [_brand(stats, open_of.get(stats.brand, ())) for stats in self._brands.values()]
         brands.sort(key=lambda row: (min(map(_rank, row.alerts), default=len(SEVERITIES)), row.stats.brand))
         return Shown(
             at=now,
@@ -169,11 +175,15 @@ class View:
         first, last = self._pulses[0], self._pulses[-1]
         return max(0, last.received - first.received) / (last.at_s - first.at_s)
 
-    def _brand(self, stats: BrandStats) -> BrandRow:
-        alerts = [one for one in self._alerts.values() if one.brand == stats.brand and one.status == "firing"]
-        until = stats.learning_until
-        learning = until - stats.at if until is not None and until > stats.at else None
-        return BrandRow(stats, tuple(sorted(alerts, key=_rank)), learning)
+
+def _brand(stats: BrandStats, alerts: Iterable[Alert]) -> BrandRow:
+    until = stats.learning_until
+    learning = until - stats.at if until is not None and until > stats.at else None
+    return BrandRow(stats, tuple(sorted(alerts, key=_rank)), learning)
+
+
+def _is_firing(alert: Alert) -> bool:
+    return alert.status == "firing"
 
 
 def _rank(alert: Alert) -> int:
@@ -181,7 +191,7 @@ def _rank(alert: Alert) -> int:
 
 
 def _is_news(alert: Alert, heard: datetime | None) -> bool:
-    if alert.status == "firing":
+    if _is_firing(alert):
         return True
     return alert.resolved_at is not None and heard is not None and heard - alert.resolved_at < RESOLVED_SHOWN
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -12,7 +13,7 @@ from agents.cli.shown import say_while
 from agents.cli.view.cells import cut, figure, fit, gauge, sparkline, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from agents.cli.view.model import AlertRow, BrandRow, Shown, SourceRow
     from streams.records import Expected, Sample
@@ -38,9 +39,10 @@ class Choice(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Lines that stay together, and what is chosen with them."""
+    """Lines that stay together, how many, and what is chosen with them. Few of hundreds are in sight: only those are drawn."""
 
-    lines: list[Text]
+    size: int
+    draw: Callable[[], list[Text]]
     choice: Choice | None = None
 
 
@@ -79,20 +81,26 @@ def alerts(shown: Shown, width: int, chosen: Choice | None, most_samples: int) -
     """A block an alert, with at most so many posts."""
     blocks = []
     for row in shown.alerts:
-        choice, alert = Choice("alert", row.alert.id), row.alert
-        state = alert.severity if alert.status == "firing" else "resolved"
-        age = say_while(row.age.total_seconds())
-        said = Text.assemble(
-            (f"{state:<8}", STYLES.get(state, "green")),
-            f"  {f'{age} old' if state in STYLES else f'after {age}':<13}",
-            cut(alert.title, width - 25),
-        )
-        lines = [_marked(said, choice, chosen)]
-        if state in STYLES:
-            lines.append(Text(f"    {_facts(row, width - 4)}"))
-            lines += [Text(f"    {cut(said_by(one), width - 4)}") for one in alert.evidence.samples[:most_samples]]
-        blocks.append(Block(lines, choice))
+        firing = row.alert.status == "firing"
+        samples = row.alert.evidence.samples[:most_samples] if firing else ()
+        draw = partial(_alert, row, samples, width, chosen)
+        blocks.append(Block(2 + len(samples) if firing else 1, draw, Choice("alert", row.alert.id)))
     return blocks
+
+
+def _alert(row: AlertRow, samples: Sequence[Sample], width: int, chosen: Choice | None) -> list[Text]:
+    state = row.alert.severity if row.alert.status == "firing" else "resolved"
+    age = say_while(row.age.total_seconds())
+    said = Text.assemble(
+        (f"{state:<8}", STYLES.get(state, "green")),
+        f"  {f'{age} old' if state in STYLES else f'after {age}':<13}",
+        cut(row.alert.title, width - 25),
+    )
+    lines = [_marked(said, Choice("alert", row.alert.id), chosen)]
+    if state in STYLES:
+        lines.append(Text(f"    {_facts(row, width - 4)}"))
+        lines += [Text(f"    {cut(said_by(one), width - 4)}") for one in samples]
+    return lines
 
 
 def _facts(row: AlertRow, width: int) -> str:
@@ -138,12 +146,13 @@ def brands(shown: Shown, width: int, chosen: Choice | None) -> list[Block]:
     """A block of two lines a brand: all mentions, and negative ones."""
     if not shown.brands:
         hint = "None has been heard of yet. `groundswell listen` brings mentions."
-        return [Block([Text(f"  {cut(hint, width - 2)}")])]
-    return [_brand(row, Columns.of(shown, width), chosen) for row in shown.brands]
+        return [Block(1, lambda: [Text(f"  {cut(hint, width - 2)}")])]
+    to = Columns.of(shown, width)
+    return [Block(2, partial(_brand, row, to, chosen), Choice("brand", row.stats.brand)) for row in shown.brands]
 
 
-def _brand(row: BrandRow, to: Columns, chosen: Choice | None) -> Block:
-    stats, choice = row.stats, Choice("brand", row.stats.brand)
+def _brand(row: BrandRow, to: Columns, chosen: Choice | None) -> list[Text]:
+    stats = row.stats
     total, negative = sum(stats.minutes), sum(stats.negative_minutes)
     share = f"{negative / total:.0%}" if total else "-"
     bands = {band.series: band for band in reversed(stats.expected)}
@@ -159,7 +168,7 @@ def _brand(row: BrandRow, to: Columns, chosen: Choice | None) -> Block:
     for line, series in ((first, "all"), (second, "negative")):
         if series in bands:
             line.append_text(_band(bands[series], to))
-    return Block([_marked(first, choice, chosen), second], choice)
+    return [_marked(first, Choice("brand", stats.brand), chosen), second]
 
 
 def _band(band: Expected, to: Columns) -> Text:
@@ -187,11 +196,14 @@ def _keys(shown: Shown, width: int) -> int:
 def sources(shown: Shown, width: int) -> list[Block]:
     """A block a source."""
     if not shown.sources:
-        return [Block([Text("  No source has told of itself.")])]
-    return [_source(row, _keys(shown, width), width) for row in shown.sources]
+        return [Block(1, lambda: [Text("  No source has told of itself.")])]
+    cells = _keys(shown, width)
+    return [
+        Block(2 if row.unheard or row.state.says else 1, partial(_source, row, cells, width)) for row in shown.sources
+    ]
 
 
-def _source(row: SourceRow, cells: int, width: int) -> Block:
+def _source(row: SourceRow, cells: int, width: int) -> list[Text]:
     state = row.state
     style = "bold red" if row.unheard else SOURCE_STYLES.get(state.state, "")
     latest = "-" if row.latest is None else say_while(row.latest.total_seconds())
@@ -201,4 +213,4 @@ def _source(row: SourceRow, cells: int, width: int) -> Block:
         f"{figure(state.published):>10}{latest:>8}{state.reconnects:>12,}{state.gaps:>5,}",
     )
     says = f"its process has said nothing for {say_while(row.unheard.total_seconds())}" if row.unheard else state.says
-    return Block([line, Text(f"    {cut(says, width - 4)}", style=QUIET)] if says else [line])
+    return [line, Text(f"    {cut(says, width - 4)}", style=QUIET)] if says else [line]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from agents.cli.view import sections
 from agents.cli.view.detail import HELP, detail
 from agents.cli.view.draw import KEYS, LEAST_HEIGHT, LEAST_WIDTH, choices, dashboard
 from agents.cli.view.model import Away, Pulse, View
@@ -127,6 +128,20 @@ def test_where_not_everything_fits_what_is_chosen_is_in_sight(last):
     assert line_of(lines, f"▸ {last}")
     assert any("of 26; the arrows lead to the others" in line for line in lines)
     assert any("Sources" in line for line in lines)
+
+
+def test_of_hundreds_of_brands_and_alerts_only_those_in_sight_are_drawn(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(sections, "sparkline", lambda counts, cells: drawn.append(counts) or "")
+    monkeypatch.setattr(sections, "said_by", lambda sample: drawn.append(sample) or "")
+    measured = []
+    monkeypatch.setattr(sections, "words", lambda text: measured.append(text) or text)
+    events = [stats(f"brand {n}") for n in range(300)] + [alert(f"a{n}", texts=("a", "b")) for n in range(40)]
+
+    screen(*WELL, *events, *(source(f"rss:{n}") for n in range(20)))
+
+    assert len(drawn) < 2 * 24
+    assert len(measured) < 4 * 300, "more than a few looks at each name"
 
 
 def test_alerts_give_way_to_brands_and_sources_by_half_a_window_only():

@@ -58,6 +58,7 @@ class Streaming(Guarded):
         super().__init__()
         self.listeners: dict[asyncio.Queue[bytes], str] = {}
         self.heartbeat_s: float | None = 15.0
+        self.deaf = False
         self.beat = asyncio.Event()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -68,6 +69,8 @@ class Streaming(Guarded):
         )
         if not feed:
             return web.json_response({"error": "Not found"}, status=404)
+        if self.deaf:
+            await asyncio.Event().wait()
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await answer.prepare(request)
         mine: asyncio.Queue[bytes] = asyncio.Queue()
@@ -250,6 +253,10 @@ class MastodonStandIn(Guarded):
         }
         if heard:
             self._stream("status.update", number)
+
+    def mention_again(self, mention_id: str) -> None:
+        """A server does so when a quote is allowed: nothing is edited."""
+        self._stream("status.update", self.number(mention_id))
 
     async def delete(self, mention_id: str, *, heard: bool = True) -> None:
         number = self.number(mention_id)

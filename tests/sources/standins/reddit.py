@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from agents.sources.reddit_things import name_of
+from agents.sources.reddit.things import name_of
 from tests.sources.standins.site import Site
 
 if TYPE_CHECKING:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class Site:
     """`answer` is the site; the rest is the network before it."""
 
+    host = "127.0.0.1"
+
     def __init__(self) -> None:
         self.asked: list[tuple[float, web.Request]] = []
         self._broken = False
@@ -26,9 +28,9 @@ class Site:
         self._server = web.Server(self._arrive)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, self.host, 0)
         await site.start()
-        self.address = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.address = f"http://{self.host}:{self._runner.addresses[0][1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

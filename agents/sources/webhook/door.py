@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from standardwebhooks import WebhookVerificationError
 
 from agents.sources.times import Clock
-from agents.sources.webhook_body import JSON, LINES, UnfitError, read_body
+from agents.sources.webhook.body import JSON, LINES, UnfitError, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

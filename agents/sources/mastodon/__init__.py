@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from agents.sources.http import NO_ANSWER, open_session
 from agents.sources.interface import Gap, Reached, SourceDownError, SourceError
-from agents.sources.mastodon_api import Feed, MastodonApi, address_of
-from agents.sources.mastodon_status import id_at, read_number, read_status, time_of
-from agents.sources.mastodon_telling import Telling
+from agents.sources.mastodon.api import Feed, MastodonApi, address_of
+from agents.sources.mastodon.status import id_at, read_number, read_status, time_of
+from agents.sources.mastodon.telling import Telling
 from agents.sources.options import Options, Secret, variable_of
 from agents.sources.sse import ServerEvent, ServerEvents
 from agents.sources.times import Clock

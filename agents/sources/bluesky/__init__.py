@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import aiohttp
 from aiohttp import ClientWSTimeout, WSMsgType, WSServerHandshakeError
 
-from agents.sources.bluesky_frames import EPOCH, MICROSECOND, V2
-from agents.sources.bluesky_posts import POSTS
-from agents.sources.bluesky_stream import FIRST_TIME, Place, Reading, RenumberedError
+from agents.sources.bluesky.frames import EPOCH, MICROSECOND, V2
+from agents.sources.bluesky.posts import POSTS
+from agents.sources.bluesky.stream import FIRST_TIME, Place, Reading, RenumberedError
 from agents.sources.http import MOST_BYTES, NOT_NOW, open_session, retry_after_s
 from agents.sources.interface import Reached, SourceDownError, SourceError
 from agents.sources.options import Options
@@ -32,6 +32,8 @@ HOSTS = {
 }
 CONNECT_WITHIN_S = 5.0
 SILENT_S = 20.0
+QUIET_S = 300.0
+"""The network is never quiet: a server that is, has lost its own connection to it."""
 CLOSE_WITHIN_S = 1.0
 
 
@@ -52,11 +54,20 @@ class Bluesky:
     }
 
     def __init__(
-        self, hosts: Sequence[str] = (), *, wire: str = "v2", silent_s: float = SILENT_S, clock: Clock | None = None
+        self,
+        hosts: Sequence[str] = (),
+        *,
+        wire: str = "v2",
+        silent_s: float = SILENT_S,
+        quiet_s: float = QUIET_S,
+        clock: Clock | None = None,
     ) -> None:
-        """`silent_s`: after so long without a sign of life a server is asked for one, and soon given up."""
+        """`silent_s`: after so long without a sign of life a server is asked for one, and soon given up.
+
+        `quiet_s`: so is one that gives signs of life, but has said nothing for so long.
+        """
         self.wire, self.hosts = wire, tuple(hosts) or HOSTS[wire]
-        self._silent_s, self._clock = silent_s, clock or Clock()
+        self._silent_s, self._quiet_s, self._clock = silent_s, quiet_s, clock or Clock()
         self._mute: set[str] = set()
         self._renumbered: set[str] = set()
 
@@ -77,7 +88,13 @@ class Bluesky:
             begins = cursor or str(Place((self._clock.now() - EPOCH) // MICROSECOND, host))
             yield Reached(begins)
             reading = Reading(self.wire, host, start, begins, self._clock)
-            async for message in socket:
+            while True:
+                try:
+                    async with asyncio.timeout(self._quiet_s):
+                        message = await socket.receive()
+                except TimeoutError:
+                    self._mute.add(host)
+                    raise SourceDownError(f"{host} lives, but has said nothing for {self._quiet_s:g} s") from None
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
                 self._mute.discard(host)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from agents.sources.http import NO_ANSWER, body_of, no_answer, refuse
 from agents.sources.interface import SourceError
-from agents.sources.rss_feed import Page, Revision, read_feed
+from agents.sources.rss.feed import Page, Revision, read_feed
 
 if TYPE_CHECKING:
     import aiohttp
@@ -89,8 +89,8 @@ async def look(session: aiohttp.ClientSession, url: str, known: Known) -> Answer
 
 
 def _kept(stood: str | None) -> str | None:
-    """What the other side chose must not blow up the cursor."""
-    return stood if stood and len(stood) <= LONGEST_KEPT else None
+    """What the other side chose must fit into the cursor, and be something that a record can hold."""
+    return stood if stood and len(stood) <= LONGEST_KEPT and stood.isascii() and stood.isprintable() else None
 
 
 def _moved(answer: aiohttp.ClientResponse) -> str | None:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from agents.sources.interface import Sourced
-from agents.sources.reddit_api import PAGE, Unreadable
-from agents.sources.reddit_things import read_thing
-from streams.records import Mention, encode
+from agents.sources.reddit.api import PAGE, Unreadable
+from agents.sources.reddit.things import read_thing
+from streams.records import Mention
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from agents.sources.reddit_api import RedditApi
-    from agents.sources.reddit_things import Thing
+    from agents.sources.reddit.api import RedditApi
+    from agents.sources.reddit.things import Thing
 
 MOST_WATCHED = 1000
 
@@ -67,7 +67,7 @@ class Watch:
         if thing.gone or (thing.orphan and told.author_id is None):
             del self._told[thing.name]
             gone = Mention(id=f"reddit:{thing.name}", source="reddit", op="delete", observed_at=now, ingested_at=now)
-            return Sourced(gone.id.encode(), encode(gone))
+            return Sourced.of(gone)
         if thing.orphan:
             left = told.author_id
             self._told = {name: one for name, one in self._told.items() if one.author_id != left}
@@ -79,9 +79,8 @@ class Watch:
                 observed_at=now,
                 ingested_at=now,
             )
-            return Sourced(removed.id.encode(), encode(removed), everywhere=True)
+            return Sourced.of(removed)
         if thing.edited_s > told.edited_s:
             self._told[thing.name] = _Told(thing.edited_s, thing.author_id)
-            edited = thing.mention(now, edited=True)
-            return Sourced(edited.id.encode(), encode(edited))
+            return Sourced.of(thing.mention(now, edited=True))
         return None

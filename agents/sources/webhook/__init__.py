@@ -17,8 +17,8 @@ from standardwebhooks import Webhook as Signature
 
 from agents.sources.interface import Reached, SourceError
 from agents.sources.options import Options, Secret
-from agents.sources.webhook_body import NAME
-from agents.sources.webhook_door import MIB, Door, Limits
+from agents.sources.webhook.body import NAME
+from agents.sources.webhook.door import MIB, Door, Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SECRET_BYTES = range(24, 65)
 LETS_GO_WITHIN_S = 1.0
+IDLE_S = 30.0
+"""Whoever is connected and has asked nothing for so long, or never ends his headers, is let go: connections are few."""
 
 
 class Webhook:
@@ -76,7 +78,11 @@ class Webhook:
             raise SourceError(f"{NAME}: no cursor is known here, found {cursor!r}: what was not taken is sent again")
         door = Door(self._signatures, self._limits)
         runner = web.AppRunner(
-            door.web_app(), access_log=None, auto_decompress=False, shutdown_timeout=LETS_GO_WITHIN_S
+            door.web_app(),
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_S,
+            shutdown_timeout=LETS_GO_WITHIN_S,
         )
         await runner.setup()
         try:

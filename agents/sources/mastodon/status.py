@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Annotated
 
 import msgspec
@@ -164,10 +165,14 @@ def created(status: Status, server: str, observed_at: datetime | None, now: date
 
 
 def edited(status: Status, server: str, observed_at: datetime | None, now: datetime) -> Mention:
-    """The mention as an edit of what was said before."""
-    edited_at = status.edited_at or now
-    mention = created(status, server, observed_at or edited_at, now)
-    return msgspec.structs.replace(mention, op="update", revision=edited_at.isoformat())
+    """The mention as an edit of what was said before.
+
+    A server also tells of posts that were not edited, such as when a quote is allowed: how it reads is its revision.
+    """
+    mention = created(status, server, observed_at or status.edited_at or now, now)
+    words = "\0".join(part or "" for part in (mention.title, mention.text, mention.quoted_text))
+    revision = status.edited_at.isoformat() if status.edited_at else blake2b(words.encode(), digest_size=8).hexdigest()
+    return msgspec.structs.replace(mention, op="update", revision=revision)
 
 
 def deleted(status_id: str | int, server: str, now: datetime) -> Mention:

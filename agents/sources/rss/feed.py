@@ -66,12 +66,16 @@ class Page(NamedTuple):
 
 def read_feed(body: bytes, content_type: str, url: str) -> Page | None:
     """Read RSS, Atom or RDF; None where it is none of them, or nothing of it can be read."""
-    headers = {"content-type": content_type, "content-location": url}
     try:
-        # As a file: given bytes, feedparser would first look for a file of that name on this machine.
-        feed = feedparser.parse(io.BytesIO(body), response_headers=headers, sanitize_html=False)
+        return _page(body, content_type, url)
     except Exception:  # noqa: BLE001  whatever hostile bytes may raise in there
         return None
+
+
+def _page(body: bytes, content_type: str, url: str) -> Page | None:
+    headers = {"content-type": content_type, "content-location": url}
+    # As a file: given bytes, feedparser would first look for a file of that name on this machine.
+    feed = feedparser.parse(io.BytesIO(body), response_headers=headers, sanitize_html=False)
     if not feed.entries and (feed.bozo or not feed.get("version")):
         return None
     host = URL(url).host or url

@@ -8,15 +8,14 @@ from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from agents.sources.bluesky_frames import EPOCH, MICROSECOND, Broken, Notice, UnreadableError, read_v1, read_v2
-from agents.sources.bluesky_posts import mention_of
+from agents.sources.bluesky.frames import EPOCH, MICROSECOND, Broken, Notice, UnreadableError, read_v1, read_v2
+from agents.sources.bluesky.posts import mention_of
 from agents.sources.interface import Gap, Reached, Sourced, SourceDownError, SourceError
-from streams.records import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agents.sources.bluesky_frames import Happening
+    from agents.sources.bluesky.frames import Happening
     from agents.sources.interface import Event
     from agents.sources.times import Clock
 
@@ -115,14 +114,18 @@ class Reading:
                 begins = EPOCH + self._from_us * MICROSECOND
                 yield Gap(f"{self._host} goes on at {said.at:%F %T} UTC; asked for was {begins:%F %T}")
             self._from_us = None
-        if said.seq is not None or said.time_us > self._newest_us:  # by time, what is heard again moves nothing back
-            self._newest_us = said.time_us
-            self._cursor = str(Place(said.time_us, self._host, said.seq))
+        now = self._clock.now()
+        now_us, time_us = (now - EPOCH) // MICROSECOND, said.time_us
+        if (time_us - now_us) * MICROSECOND > BACK_ELSEWHERE:
+            time_us = now_us  # a cursor that lies ahead would pass over what is said until then
+        if said.seq is not None or time_us > self._newest_us:  # by time, what is heard again moves nothing back
+            self._newest_us = time_us
+            self._cursor = str(Place(time_us, self._host, said.seq))
         if isinstance(said.what, Broken):
             yield Gap(f"{said.did}: its history broke off; what it deleted meanwhile is not told")
-        mention = mention_of(said, self._cursor, self._clock.now())
+        mention = mention_of(said, self._cursor, now)
         if mention is not None:
-            yield Sourced(mention.id.encode(), encode(mention), self._cursor, mention.op == "account_removed")
+            yield Sourced.of(mention, self._cursor)
         elif monotonic() >= self._next_s:
             self._next_s = monotonic() + REACHED_EVERY_S
             yield Reached(self._cursor)

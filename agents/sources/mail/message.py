@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from email.policy import EmailPolicy
 from email.utils import getaddresses, parsedate_to_datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
@@ -16,9 +18,23 @@ from streams.records import Mention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from email.message import EmailMessage
+    from email.message import EmailMessage, MIMEPart
 
 LONGEST_ID = 1000
+LONGEST_HEADER = 4000
+"""Characters: longer ones are cut, because Python takes minutes for some headers of half a megabyte."""
+
+NO_CHARSETS = ("idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined")
+"""Python can decode these, but nobody writes in them: some take minutes, some yield what is no character."""
+
+
+class _Short(EmailPolicy):
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:LONGEST_HEADER]
+
+
+POLICY: EmailPolicy[EmailMessage] = _Short()  # type: ignore[assignment]  # typeshed knows of parameters that Python does not
 MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
 ATTRIBUTION = re.compile(
     r"(On|Am|Le|El|Il|Op|Em|Den)\s.{5,300}\s(wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev)\b.{0,120}:"
@@ -37,7 +53,7 @@ def read_message(raw: bytes, *, received: datetime, now: datetime) -> Mention | 
     does not say whom it is from.
     """
     try:
-        message: EmailMessage = message_from_bytes(raw, policy=policy.default)
+        message: EmailMessage = message_from_bytes(raw, policy=POLICY)
         headers = _headers(message)
         name, address = next(iter(getaddresses([headers.get("from", "")])), ("", ""))
         if "@" not in address:
@@ -113,14 +129,20 @@ def _text(message: EmailMessage) -> tuple[str, tuple[str, ...]]:
         return "", ()
     payload = part.get_payload(decode=True)
     content = payload if isinstance(payload, bytes) else b""
-    try:
-        stood = content.decode(part.get_content_charset("utf-8"), errors="replace")
-    except LookupError:  # no such encoding
-        stood = content.decode(errors="replace")
+    stood = content.decode(_charset(part), errors="replace")
     if part.get_content_subtype() == "html":
         text, links = plain(_without_quotes(stood))
         return own_words(text), links
     return own_words(stood), ()
+
+
+def _charset(part: MIMEPart) -> str:
+    try:
+        name = codecs.lookup(part.get_content_charset("utf-8")).name
+        b" ".decode(name, errors="replace")
+    except (LookupError, ValueError):  # no such encoding, or one that is for no text
+        return "utf-8"
+    return "utf-8" if name in NO_CHARSETS else name
 
 
 def _without_quotes(html: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -12,10 +11,10 @@ import msgspec
 from agents.sources.http import open_session
 from agents.sources.interface import Gap, Reached, Sourced, SourceError
 from agents.sources.options import Options, Secret
-from agents.sources.reddit_api import RedditApi, no_plain_secrets
-from agents.sources.reddit_things import Name
-from agents.sources.reddit_walk import PATHS, Window, walk
-from agents.sources.reddit_watch import Watch
+from agents.sources.reddit.api import RedditApi, no_plain_secrets
+from agents.sources.reddit.things import Name, name_in
+from agents.sources.reddit.walk import PATHS, Window, walk
+from agents.sources.reddit.watch import Watch
 from agents.sources.times import Clock
 from streams.records import encode
 
@@ -116,15 +115,17 @@ class Reddit:
                     if found.gap:
                         yield Gap(f"reddit: {found.gap}")
                     for raw in found.unreadable:
-                        if (name := blake2b(raw, digest_size=8).hexdigest()) not in unreadable:
+                        if (name := name_in(raw)) not in unreadable:
                             unreadable = dict.fromkeys([*list(unreadable)[1 - MOST_UNREADABLE :], name])
                             yield Sourced(f"reddit:unreadable/{name}".encode(), raw, _written(windows))
                     for thing in found.in_order:
                         windows[kind].add(thing.name)
                         if not thing.gone and not thing.orphan:
                             watch.add(thing)
-                            mention = thing.mention(self._clock.now())
-                            yield Sourced(mention.id.encode(), encode(mention), _written(windows))
+                            now, known = self._clock.now(), _written(windows)
+                            yield Sourced.of(thing.mention(now), known)
+                            if thing.edited_s:  # its creation may have been heard before it was edited
+                                yield Sourced.of(thing.mention(now, edited=True), known)
                 cursor = _written(windows)
                 if monotonic() >= recheck_at_s:
                     for change in await watch.changes(api, self._clock.now()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Annotated, Literal
 
 import msgspec
@@ -68,7 +69,7 @@ class Thing(msgspec.Struct):
         return int(self.data.edited)
 
     def mention(self, now: datetime, *, edited: bool = False) -> Mention:
-        """Tell it."""
+        """Tell it, as it reads now. The revision of its creation is when it was said: later edits make it no other one."""
         data = self.data
         posted_at = datetime.fromtimestamp(data.created_utc, UTC)
         told = datetime.fromtimestamp(self.edited_s, UTC) if edited else posted_at
@@ -80,7 +81,7 @@ class Thing(msgspec.Struct):
             observed_at=min(told, now),
             ingested_at=now,
             posted_at=posted_at,
-            revision=str(self.edited_s) if self.edited_s else None,
+            revision=str(self.edited_s if edited else int(data.created_utc)),
             title=data.title,
             text=data.body if self.kind == "t1" else data.selftext,
             author_id=self.author_id,
@@ -94,7 +95,24 @@ class Thing(msgspec.Struct):
         )
 
 
+class _Named(msgspec.Struct):
+    name: Name
+
+
+class _Stranger(msgspec.Struct):
+    data: _Named
+
+
 read_thing = msgspec.json.Decoder(Thing).decode
+_read_stranger = msgspec.json.Decoder(_Stranger).decode
+
+
+def name_in(raw: bytes) -> str:
+    """What to call a thing that nobody can read: its own name, since its score changes all the time; else a hash."""
+    try:
+        return _read_stranger(raw).data.name
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return blake2b(raw, digest_size=8).hexdigest()
 
 
 def number_of(name: str) -> int:

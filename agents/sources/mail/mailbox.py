@@ -55,6 +55,10 @@ class Mailbox:
                 self.hang_up()
             try:
                 client.login(self._user, self._password)
+            except UnicodeEncodeError:
+                raise SourceError(
+                    "email: user and password may hold ASCII only; others do not fit into LOGIN"
+                ) from None
             except LoginError as refused:
                 if isinstance(refused.__context__, IMAPClientAbortError) or any(one in str(refused) for one in LATER):
                     raise SourceDownError(f"email: {where} lets nobody in now: {self._safe(refused)}") from None

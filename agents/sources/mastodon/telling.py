@@ -6,15 +6,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from agents.sources.interface import Reached, Sourced
-from agents.sources.mastodon_status import created, deleted, edited, read_number, read_status
-from streams.records import encode
+from agents.sources.mastodon.status import created, deleted, edited, read_number, read_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from agents.sources.interface import Event
-    from agents.sources.mastodon_status import Status
+    from agents.sources.mastodon.status import Status
     from agents.sources.sse import ServerEvent
     from agents.sources.times import Clock
     from streams.records import Mention
@@ -73,4 +72,4 @@ class Telling:
         return Sourced(name.encode(), stood, str(self.reached))
 
     def _sourced(self, mention: Mention) -> Sourced:
-        return Sourced(mention.id.encode(), encode(mention), str(self.reached))
+        return Sourced.of(mention, str(self.reached))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -15,7 +16,7 @@ from yarl import URL
 
 from agents.sources.http import ANSWER_WITHIN_S, LONGEST_WAIT_S, NO_ANSWER, body_of, no_answer, refuse
 from agents.sources.interface import SourceDownError, SourceError
-from agents.sources.mastodon_status import Numbered
+from agents.sources.mastodon.status import Numbered
 from agents.sources.times import read_time
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ class MastodonApi:
         await self._wait()
         patience = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_WITHIN_S, sock_read=silence_s)
         try:
-            answer = await self._session.get(url, params=self._feed.streams, timeout=patience)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                answer = await self._session.get(url, params=self._feed.streams, timeout=patience)
         except NO_ANSWER as error:
             raise no_answer(url, error) from error
         try:

@@ -13,11 +13,11 @@ import msgspec
 from msgspec.structs import replace
 from yarl import URL
 
-from agents.sources.http import open_session
+from agents.sources.http import Reach, open_session
 from agents.sources.interface import Gap, Reached, Sourced, SourceDownError, SourceError
 from agents.sources.options import Options
-from agents.sources.rss_feed import Revision, digest
-from agents.sources.rss_look import Answer, GoneError, Known, look
+from agents.sources.rss.feed import Revision, digest
+from agents.sources.rss.look import Answer, GoneError, Known, look
 from agents.sources.times import Clock
 from streams.records import Mention, encode
 
@@ -108,7 +108,7 @@ class Rss:
         feeds = [_Feed(url, known.get(url, Known())) for url in self._urls]
         answers: asyncio.Queue[tuple[_Feed, Answer | Exception]] = asyncio.Queue(1)
         turns = asyncio.Semaphore(AT_ONCE)
-        async with open_session(Accept=ACCEPT) as session:
+        async with open_session(Reach([URL(url).host or "" for url in self._urls]), Accept=ACCEPT) as session:
             looking = [asyncio.create_task(self._look_again(session, feed, turns, answers)) for feed in feeds]
             try:
                 while True:
@@ -119,7 +119,7 @@ class Rss:
                         continue
                     if isinstance(answer, Exception):
                         raise answer
-                    for event in self._said(feed, answer):
+                    for event in self._said(feed, answer, feeds):
                         yield event if isinstance(event, Gap) else event._replace(cursor=cursor)
                     feed.live, feed.failed = answer.body is None or answer.page is not None, None
                     cursor = _written(feeds)
@@ -149,7 +149,7 @@ class Rss:
             await answers.put((feed, answer))
             await self._clock.sleep(max(self._every_s, feed.known.rest_s) * uniform(1.0, 1.1))
 
-    def _said(self, feed: _Feed, answer: Answer) -> Iterator[Sourced | Gap]:
+    def _said(self, feed: _Feed, answer: Answer, feeds: Sequence[_Feed]) -> Iterator[Sourced | Gap]:
         """What is new, and afterwards known. What was delivered before may come again: intake drops it."""
         was = feed.known
         if answer.body is None:
@@ -167,14 +167,16 @@ class Rss:
             before = seen.pop(name, None)
             if before is None or _newer(entry.revision, before):
                 seen[name] = entry.revision
-                yield _sourced(entry.mention(edited=before is not None, live=feed.live, now=now))
+                yield Sourced.of(entry.mention(edited=before is not None, live=feed.live, now=now))
             else:
                 seen[name] = before
         for id_ in page.deleted:
             name = digest(id_, size=5)
+            if name not in seen and any(name in other.known.seen for other in feeds if other is not feed):
+                continue  # nobody takes away what another feed says
             if seen.get(name) != DELETED:
                 seen[name] = DELETED
-                yield _sourced(Mention(id=id_, source="rss", op="delete", observed_at=now, ingested_at=now))
+                yield Sourced.of(Mention(id=id_, source="rss", op="delete", observed_at=now, ingested_at=now))
         latest = dict(list(seen.items())[-self._most_seen :])
         feed.known = replace(answer.known, seen=latest, held=max(was.held, len(names)))
 
@@ -203,10 +205,6 @@ def _newer(revision: Revision, than: Revision) -> bool:
     if isinstance(revision, int) and isinstance(than, int):
         return revision > than
     return revision != than
-
-
-def _sourced(mention: Mention) -> Sourced:
-    return Sourced(mention.id.encode(), encode(mention))
 
 
 def _check(url: str) -> None:

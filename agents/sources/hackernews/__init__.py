@@ -5,21 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
-from agents.sources.hackernews_api import HackerNewsApi
-from agents.sources.hackernews_item import TOLD, created, deleted, edited, mention_id, read_item
+from agents.sources.hackernews.api import HackerNewsApi
+from agents.sources.hackernews.item import TOLD, created, deleted, edited, mention_id, read_item
 from agents.sources.http import open_session
 from agents.sources.interface import Gap, Reached, Sourced, SourceDownError, SourceError
 from agents.sources.options import Options
 from agents.sources.times import Clock
-from streams.records import encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from datetime import datetime
 
-    from agents.sources.hackernews_item import Item
+    from agents.sources.hackernews.item import Item
     from agents.sources.interface import Event
-    from streams.records import Mention
 
 API = "https://hacker-news.firebaseio.com/v0"
 CHUNK = 200
@@ -130,11 +128,11 @@ class HackerNews:
             words = self._words(number)  # some are asked for again after an interruption
             known = self._remember(item, told=told)
             if told:
-                yield _sourced(created(item, known.root, now), self._cursor(number))
+                yield Sourced.of(created(item, known.root, now), self._cursor(number))
                 if words not in (None, item.words):
-                    yield _sourced(edited(item, known.root, now), self._cursor(number))
+                    yield Sourced.of(edited(item, known.root, now), self._cursor(number))
             elif item.deleted or words:
-                yield _sourced(deleted(number, now), self._cursor(number))
+                yield Sourced.of(deleted(number, now), self._cursor(number))
         yield from self._give_up(now)
 
     def _give_up(self, now: datetime) -> Iterator[Gap]:
@@ -165,11 +163,11 @@ class HackerNews:
                 continue
             known = self._remember(item, told=not item.gone)
             if item.gone:
-                yield _sourced(deleted(number, now), cursor)
+                yield Sourced.of(deleted(number, now), cursor)
             elif never_told:
-                yield _sourced(created(item, known.root, now), cursor)
+                yield Sourced.of(created(item, known.root, now), cursor)
             elif words != item.words if words else now - item.said_at < EDITABLE:
-                yield _sourced(edited(item, known.root, now), cursor)
+                yield Sourced.of(edited(item, known.root, now), cursor)
 
     def _words(self, number: int) -> str | None:
         return self._known[number].words if number in self._known else None
@@ -187,7 +185,3 @@ class HackerNews:
 
     def _unreadable(self, number: int, stood: bytes, cursor: str) -> Sourced:
         return Sourced(f"{mention_id(number)}/unreadable".encode(), stood, cursor)
-
-
-def _sourced(mention: Mention, cursor: str) -> Sourced:
-    return Sourced(mention.id.encode(), encode(mention), cursor)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agents.sources.reddit_api import PAGE, Unreadable
-from agents.sources.reddit_things import Thing, name_of, number_of, read_thing
+from agents.sources.reddit.api import PAGE, Unreadable
+from agents.sources.reddit.things import Thing, name_of, number_of, read_thing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agents.sources.reddit_api import RedditApi
+    from agents.sources.reddit.api import RedditApi
 
 PATHS = {"t1": "comments", "t3": "new"}
 MOST_PAGES = 10

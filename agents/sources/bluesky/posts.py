@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct, field
 
-from agents.sources.bluesky_frames import Account, Commit, UnreadableError
+from agents.sources.bluesky.frames import Account, Commit, UnreadableError
 from agents.sources.times import read_time
 from streams.records import Media, Mention
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from agents.sources.bluesky_frames import Happening
+    from agents.sources.bluesky.frames import Happening
 
 POSTS = "app.bsky.feed.post"
 
 STILL_THERE = ("desynchronized", "throttled")
 """Why a server may call an account inactive although its author took nothing back: its own troubles."""
+
+LONGEST_HANDLE = 254
+"""Bytes, with its @: a handle is a domain name. Whoever marks more as one, again and again, would fill the memory."""
 
 EARLIEST_YEAR = 2000
 AHEAD = timedelta(minutes=5)
@@ -173,13 +176,11 @@ def _post(happening: Happening, commit: Commit, cursor: str, now: datetime) -> M
 
 def _read(record: msgspec.Raw, mention_id: str) -> _Post:
     try:
-        return _decode_post(record)
-    except msgspec.ValidationError:
         try:
+            return _decode_post(record)
+        except msgspec.ValidationError:
             plain = _decode_plain(record)
-        except msgspec.ValidationError as error:
-            raise UnreadableError(str(error), mention_id) from None
-        return _Post(plain.text, plain.created_at)
+            return _Post(plain.text, plain.created_at)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(str(error), mention_id) from None
 
@@ -201,12 +202,12 @@ def _attached(embed: _Embed | None) -> tuple[_Card | None, tuple[Media, ...], st
 
 def _mentioned(post: _Post) -> Iterator[str | None]:
     """Whoever is mentioned: the stable DID, and the handle as it is written."""
-    text: bytes | None = None
+    text = post.text.encode() if post.facets else b""
     for facet in post.facets:
+        begins, ends = max(0, facet.index.byte_start), max(0, facet.index.byte_end)
+        written = text[begins:ends] if ends - begins <= LONGEST_HANDLE else b""
         for feature in facet.features:
             if feature.did:
-                text = text or post.text.encode()
-                written = text[max(0, facet.index.byte_start) : max(0, facet.index.byte_end)]
                 yield feature.did
                 yield written.decode(errors="ignore").removeprefix("@") if written.startswith(b"@") else None
 

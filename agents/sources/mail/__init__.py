@@ -10,18 +10,17 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from agents.sources.interface import Gap, Reached, Sourced, SourceError
-from agents.sources.mail_message import read_message
-from agents.sources.mailbox import Mailbox
+from agents.sources.mail.mailbox import Mailbox
+from agents.sources.mail.message import read_message
 from agents.sources.options import Options, Secret
 from agents.sources.times import Clock
-from streams.records import encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import datetime
 
     from agents.sources.interface import Event
-    from agents.sources.mailbox import Letter
+    from agents.sources.mail.mailbox import Letter
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +126,8 @@ class Email:
                     if lost := len(some) - len(letters):
                         yield self._gap(lost)
                     for letter in letters:
-                        if (said := self._said(letter, box.validity)) is not None:
+                        # Not here: a message may take long, and everybody else would wait.
+                        if (said := await loop.run_in_executor(pool, self._said, letter, box.validity)) is not None:
                             yield said
                 last, from_start = max(last, end), False
                 yield Reached(f"{box.validity}:{last}")
@@ -149,7 +149,7 @@ class Email:
             return None
         if mention is None:
             return Sourced(f"email:unreadable/{cursor}".encode(), letter.raw, cursor)
-        return Sourced(mention.id.encode(), encode(mention), cursor)
+        return Sourced.of(mention, cursor)
 
 
 def _is_loopback(host: str) -> bool:
