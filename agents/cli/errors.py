@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from agents.cli.logs import printable
+
 # By name, because an error can only have been raised where its module is loaded, and loading them
 # all here would make every command wait for Kafka clients that it may never use.
 EXPECTED = frozenset(
@@ -32,4 +34,4 @@ def is_expected(error: BaseException) -> bool:
 
 def say_error(error: BaseException) -> None:
     """Print `error: ...` on stderr."""
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {printable(str(error))}", err=True)

@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
-from prometheus_client import start_http_server
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from agents.cli.logs import configure_logging
 from agents.cli.read import read_source_states
+from agents.http.exposition import metrics_served
 from agents.sources import SOURCES, open_source
 from agents.sources.listening import Listener, listen_to_all
 from agents.sources.options import Secret, variable_of
@@ -115,8 +115,6 @@ def listen(chosen: Chosen, words: tuple[str, ...], http_port: int | None) -> Non
         return
     settings = chosen.settings() if http_port is None else chosen.settings(http_port=http_port)
     sources = open_sources(words)
-    if settings.http_port:
-        start_http_server(settings.http_port, settings.http_host)
     publish_all(settings, *sources)
 
 
@@ -188,9 +186,10 @@ async def _listen_to(
     listeners = await listeners_of(settings, sources)
     for listener in listeners:
         listener.on_progress = partial(on_progress, listener.state.key)
-    listening = asyncio.create_task(listen_to_all(listeners))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, listening.cancel)
-    await asyncio.wait({listening})
+    async with metrics_served(settings):
+        listening = asyncio.create_task(listen_to_all(listeners))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, listening.cancel)
+        await asyncio.wait({listening})
     if not listening.cancelled():
         listening.result()
 

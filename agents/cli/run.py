@@ -37,6 +37,8 @@ PREFIX = "groundswell-up-"
 READY_S = 60.0
 STOP_S = 6.0
 RESTARTS = 5
+LONG_S = 600.0
+"""A worker that has run for so long may be started as often again."""
 
 
 class Run:
@@ -157,9 +159,12 @@ class Run:
 
     async def _mind_worker(self, settings: Settings) -> None:
         """Start a worker that ended again, as its supervisor in production would."""
-        for _ in range(RESTARTS):
+        quick = 0
+        while quick < RESTARTS:
+            began = monotonic()
             if self._worker is not None:
                 await asyncio.to_thread(self._worker.wait)
+            quick = quick + 1 if monotonic() - began < LONG_S else 1
             self._screen.say(f"the worker ended, starting it again:\n{self._last_words()}")
             self._start_worker(settings)
         raise CommandError(f"the worker keeps ending. Its log: {self._log}\n{self._last_words()}")

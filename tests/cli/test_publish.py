@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
@@ -92,3 +94,37 @@ def test_ctrl_c_ends_a_story_with_the_count_of_what_kafka_has(terminal: Terminal
     assert "Traceback" not in err
     assert re.match(SUMMARY, out)
     assert 1000 <= int(out.split()[0].replace(",", "")) <= len(in_raw(terminal))
+
+
+def test_a_listener_gives_prometheus_its_metrics_and_says_where_nobody_can_listen(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = terminal.run("listen", "--http-port", str(port), "replay", f"file={csv(tmp_path)}")
+        assert result.exit_code == 1
+        assert f"nobody can listen at 127.0.0.1:{port}" in result.stderr
+    told = subprocess.Popen(
+        [sys.executable, "-m", "agents.cli", "listen", "--http-port", str(port), "simulate"],
+        env=terminal.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with told:
+        assert told.stderr.readline().startswith("simulate: ")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            metrics = answer.read().decode()
+        told.send_signal(signal.SIGTERM)
+        told.communicate()
+    assert told.returncode == 0
+    assert 'groundswell_source_up{listened_to="simulate"} 1.0' in metrics
+    assert re.search(r'^groundswell_source_published_total{source="simulate"} [1-9]', metrics, re.MULTILINE)
+
+
+def test_a_listener_that_others_may_ask_needs_a_token(terminal: Terminal, tmp_path: Path) -> None:
+    result = CliRunner(env={**terminal.env, "GROUNDSWELL_HTTP_HOST": "0.0.0.0"}).invoke(
+        main, ["listen", "--http-port", "18999", "replay", f"file={csv(tmp_path)}"]
+    )
+    assert result.exit_code == 1
+    assert "GROUNDSWELL_HTTP_TOKEN" in result.stderr
