@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from streams.core.endpoints import is_loopback
 from streams.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -21,14 +21,6 @@ OPEN = frozenset({"/live", "/ready"})
 
 LETS_GO_WITHIN_S = 1.0
 """Of a request under way when the process is told to stop."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _asked_for(request: web.Request) -> str:

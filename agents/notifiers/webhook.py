@@ -8,8 +8,6 @@ Neither the secret nor the URL's path, which often is one too, is ever shown.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import ipaddress
 import socket
 from datetime import UTC, datetime
@@ -23,6 +21,7 @@ from standardwebhooks import Webhook
 from yarl import URL
 
 from agents.notifiers.interface import Delivered, Refused, Retry
+from streams.core.endpoints import KEY_FORM, is_loopback, webhook_key
 from streams.records import encode
 from streams.settings import SettingsError
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 15.0
 BODY_LIMIT = 20_000  # bytes; receivers may refuse more. Samples are left out, last ones first, to keep to it.
-SECRET_BYTES = range(24, 65)
 
 BUSY = {408, 409, 425, 429}  # the only 4xx that may change by themselves
 UNHEARD = {425, 429, 503}  # says of itself that it did not take it
@@ -101,7 +99,7 @@ class WebhookNotifier:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            resolver = CheckedResolver(loopback=_is_loopback(self._url.host or ""))
+            resolver = CheckedResolver(loopback=is_loopback(self._url.host or ""))
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False),
                 timeout=self._timeout,
@@ -203,7 +201,7 @@ def _checked_url(text: str) -> URL:
         raise SettingsError(f"{refusal}; this names no host")
     if url.user is not None or url.password is not None:
         raise SettingsError(f"{refusal}; leave out the user and password, requests are signed instead")
-    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(host)):
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
         raise SettingsError(f"{refusal}; got {url.scheme or 'no scheme'} to {host}")
     address = _ip(host)
     if address is None:
@@ -215,19 +213,11 @@ def _checked_url(text: str) -> URL:
 
 
 def _checked_secret(text: str) -> bytes:
-    refusal = "GROUNDSWELL_WEBHOOK_SECRET: expected whsec_ and the base64 of 24 to 64 random bytes"
-    try:
-        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not text.startswith("whsec_") or len(key) not in SECRET_BYTES:
-        raise SettingsError(f"{refusal}; it is {'set to something else' if text else 'not set'}")
+    key = webhook_key(text)
+    if key is None:
+        found = "it is set to something else" if text else "it is not set"
+        raise SettingsError(f"GROUNDSWELL_WEBHOOK_SECRET: expected {KEY_FORM}; {found}")
     return key
-
-
-def _is_loopback(host: str) -> bool:
-    address = _ip(host)
-    return address.is_loopback if address else host.lower() == "localhost"
 
 
 def _ip(host: str) -> IP | None:

@@ -14,9 +14,10 @@ from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from agents.sources.interface import SourceDownError, SourceError
-from agents.sources.publisher import KafkaDownError, Published, PublishError, make_producer, publish, unbroken
+from agents.sources.publisher import KafkaDownError, Published, PublishError, make_producer, publish
 from agents.sources.times import Clock
 from streams import metrics
+from streams.broker import unbroken
 from streams.events import headers_of
 from streams.records import SourceState, Time, encode
 from streams.topics import RAW, SOURCES
@@ -114,7 +115,7 @@ class Listener:
             try:
                 with unbroken():
                     await self._listen_once()
-            except (SourceDownError, KafkaDownError) as down:
+            except (SourceDownError, KafkaDownError, KafkaError) as down:
                 await self._wait(down, monotonic() - began)
             except (SourceError, PublishError):
                 raise
@@ -127,7 +128,7 @@ class Listener:
             else:
                 return
 
-    async def _wait(self, down: SourceDownError | KafkaDownError, lasted_s: float) -> None:
+    async def _wait(self, down: Exception, lasted_s: float) -> None:
         asked_for_s = down.retry_after_s if isinstance(down, SourceDownError) else None
         wait_s = self._backoff.wait_s(lasted_s, asked_for_s)
         log.warning("%s: %s; asked again in %.1f s", self._source.name, down, wait_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -13,10 +13,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
 from agents.sources.interface import Gap, Sourced, SourceDownError
+from streams.broker import unbroken
 from streams.topics import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from aiokafka.structs import RecordMetadata
 
@@ -119,22 +120,6 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> Sequence[int]:
         ) from None
     except KafkaError as failed:
         raise KafkaDownError(f"topic {topic!r} cannot be looked up: {failed}") from None
-
-
-@contextmanager
-def unbroken() -> Iterator[None]:
-    """When a broker dies, aiokafka may cancel what waits for it; nobody told us to stop.
-
-    Raises:
-        KafkaDownError: it did.
-    """
-    try:
-        yield
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise KafkaDownError("the connection to Kafka broke off") from None
 
 
 class _Sender:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import DefaultPartitioner
 
 from agents.sources import publisher
 from agents.sources.interface import Sourced, SourceDownError, SourceError
-from agents.sources.publisher import KafkaDownError, Published, PublishError, make_producer, publish, unbroken
+from agents.sources.publisher import Published, PublishError, make_producer, publish
+from streams.broker import unbroken
 from streams.settings import Settings, load_settings
 from streams.topics import RAW
 
@@ -142,7 +144,7 @@ async def test_what_was_said_before_a_source_broke_is_published_and_reported(set
 
 
 async def test_what_the_client_cancels_by_itself_is_a_broken_connection_and_no_order_to_stop() -> None:
-    with pytest.raises(KafkaDownError, match="broke off"), unbroken():
+    with pytest.raises(KafkaConnectionError, match="broke off"), unbroken():
         raise asyncio.CancelledError
 
     async def told_to_stop() -> None:

@@ -7,9 +7,6 @@ the sender sends again; what arrives twice nevertheless intake drops. So there i
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
 from typing import TYPE_CHECKING, ClassVar
 
 from aiohttp import web
@@ -19,13 +16,13 @@ from agents.sources.interface import Reached, SourceError
 from agents.sources.options import Options, Secret
 from agents.sources.webhook.body import NAME
 from agents.sources.webhook.door import MIB, Door, Limits
+from streams.core.endpoints import KEY_FORM, is_loopback, webhook_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from agents.sources.interface import Event
 
-SECRET_BYTES = range(24, 65)
 LETS_GO_WITHIN_S = 1.0
 IDLE_S = 30.0
 """Whoever is connected and has asked nothing for so long, or never ends his headers, is let go: connections are few."""
@@ -55,7 +52,7 @@ class Webhook:
         given = Options(NAME, options, cls.options)
         host = given.text("host", "127.0.0.1")
         signatures = [_signature(secret) for secret in (given.secret("secrets") or "").split()]
-        if not signatures and not _is_loopback(host):
+        if not signatures and not is_loopback(host):
             given.required_secret("secrets")
         return cls(
             host,
@@ -104,17 +101,7 @@ class Webhook:
 
 
 def _signature(secret: str) -> Signature:
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not secret.startswith("whsec_") or len(key) not in SECRET_BYTES:
-        raise SourceError(f"{NAME}: each of secrets must be whsec_ and the base64 of 24 to 64 random bytes; one is not")
+    key = webhook_key(secret)
+    if key is None:
+        raise SourceError(f"{NAME}: each of secrets must be {KEY_FORM}; one is not")
     return Signature(key)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
