@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from agents.cli import main, worker
+from agents.cli import logs, main
 
 if __name__ == "__main__":
-    worker.LEVELS |= {"faust.agents": logging.INFO, "aiokafka": logging.INFO}
+    logs.LEVELS |= {"faust.agents": logging.INFO, "aiokafka": logging.INFO}
     main(prog_name="groundswell")
