@@ -7,12 +7,12 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-faults soak lint check bench topology contracts lock clean
+.PHONY: help setup run test test-faults soak lint check bench bench-sentiment topology contracts lock clean
 
 MINUTES ?= 30
 
 help: ## list every target in a line
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with everything in it; does nothing when it is up to date
 
@@ -51,6 +51,9 @@ check: lint ## lint, and the tests that need no broker: two minutes
 
 bench: setup ## measure throughput, latency and detection against their bars
 	$(BIN)/python -m tests.bench
+
+bench-sentiment: setup ## measure sentiment against its bars, on labelled posts: [BENCH_DATA=folder]
+	@$(BIN)/python -m tests.bench.sentiment
 
 topology: setup ## print every topic: key, value, written by, read by
 	@$(BIN)/groundswell topology

@@ -116,11 +116,19 @@ class Hit(Struct, frozen=True, omit_defaults=True):
 
 
 class Sentiment(Struct, frozen=True, omit_defaults=True):
-    """How a mention sounds. `compound` runs from -1 to 1; it is absent where the language cannot be scored."""
+    """How a mention feels. `compound` runs from -1 to 1; it is absent where the language cannot be scored.
+
+    With a `lexicon` (its version), `compound` is the service score towards the brand, heard in the sentences
+    that name it or in the whole text (`about`). `vader_compound` is stock VADER's for the whole text, always.
+    `unsure` marks texts near a boundary or with signals that contradict each other.
+    """
 
     label: Label
     compound: float | None = None
     vader_compound: float | None = None
+    unsure: bool = False
+    about: Literal["sentences", "text"] | None = None
+    lexicon: str | None = None
 
 
 class ScoredMention(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mention", tag_field="kind"):

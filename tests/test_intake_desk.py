@@ -20,7 +20,7 @@ POLICY = Policy(timedelta(minutes=15), timedelta(minutes=5), 1.0, 1000, 10_000)
 
 
 def desk(rows=()) -> IntakeDesk:
-    def score_many(texts, langs):
+    def score_many(texts, langs, names):
         return [Sentiment(label="neutral") for _ in texts]
 
     return IntakeDesk(Settings(), Intake(0, RULES, score_many, POLICY, rows))

@@ -46,16 +46,20 @@ class Quote(Struct, frozen=True, kw_only=True):
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
-    """A brand that the mention matches, and why. `author_role` is `own` where the brand itself is speaking."""
+    """A brand that the mention matches, why, and how it feels towards it.
+
+    `author_role` is `own` where the brand itself is speaking.
+    """
 
     brand: str
     author_role: Literal["public", "own"]
     issues: tuple[str, ...]
+    sentiment: Sentiment
     hits: tuple[Quote, ...]
 
 
 class JudgedMention(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A mention as it last read, judged by the rules of now (`rules_version`).
+    """A mention as it last read, judged by the rules of now (`rules_version`). `sentiment` is the whole text's.
 
     `told_to` are the brands that were told when it came: others than in `brands`, if the rules have changed since.
     """
@@ -88,12 +92,13 @@ def judged(retold: Retold) -> JudgedMention:
             brand=match.brand,
             author_role=match.role,
             issues=match.issues,
+            sentiment=sentiment,
             hits=tuple(
                 Quote(rule=hit.rule, field=hit.field, start=hit.start, end=hit.end, words=words_of(mention, hit))
                 for hit in match.hits
             ),
         )
-        for match in retold.matched.brands
+        for match, sentiment in zip(retold.matched.brands, retold.sentiments, strict=True)
     )
     return JudgedMention(
         id=mention.id,

@@ -12,15 +12,16 @@ import msgspec
 
 from streams.core.books import BOOKS_KEY, CLASSES, Books
 from streams.core.parse import Rejected, parse
-from streams.core.recall import Recall, scored_text
+from streams.core.recall import Recall, names_in, scored_text
 from streams.core.redeliveries import Redeliveries, fingerprint
 from streams.core.removals import Removals
 from streams.core.strip import Place  # noqa: TC001  a field's type
 from streams.records import Mark, Mention, Origin, Removal, ScoredMention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from streams.core.recall import ScoreMany
     from streams.core.rules import BrandMatch, Matched, Rules
     from streams.records import Sentiment
 
@@ -91,7 +92,7 @@ class Intake:
         self,
         partition: int,
         rules: Rules,
-        score_many: Callable[[Sequence[str], Sequence[str | None]], Sequence[Sentiment]],
+        score_many: ScoreMany,
         policy: Policy,
         rows: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
@@ -213,12 +214,15 @@ class Intake:
 
     def _score(self, told: list[_Heard | Verdict]) -> Iterator[Verdict]:
         heard = [one for one in told if isinstance(one, _Heard)]
-        texts = [scored_text(one.mention) for one in heard]
-        sentiments = iter(self._score_many(texts, [one.mention.lang for one in heard]))
+        asked = [(one.mention, match) for one in heard for match in one.matches]
+        texts = [scored_text(mention) for mention, _ in asked]
+        langs = [mention.lang for mention, _ in asked]
+        names = [names_in(mention, match) for mention, match in asked]
+        sentiments = iter(self._score_many(texts, langs, names))
         for one in told:
             if isinstance(one, _Heard):
-                sentiment = next(sentiments)
                 for match in one.matches:
+                    sentiment = next(sentiments)
                     self.books.scored[match.brand] = self.books.scored.get(match.brand, 0) + 1
                     yield ToBrand(match.brand, _scored(one, match, sentiment, self._rules.version))
             else:

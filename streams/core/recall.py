@@ -15,13 +15,16 @@ from streams.core.redeliveries import version_of
 from streams.records import Mention, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from streams.core.books import Books
     from streams.core.redeliveries import Redeliveries
     from streams.core.removals import Removals
-    from streams.core.rules import Matched, Rules
+    from streams.core.rules import BrandMatch, Matched, Rules
     from streams.records import Hit, Sentiment
+
+    ScoreMany = Callable[[Sequence[str], Sequence[str | None], Iterable[tuple[str, ...] | None]], Sequence[Sentiment]]
+    """Texts, their declared languages, and what each calls the brand in question -> a verdict for each."""
 
 Missing = Literal["unknown", "unmatched", "removed", "expired", "unsure"]
 """Why there is nothing to show: never matched or forgotten; an edit took the brands out; deleted; no longer
@@ -31,12 +34,17 @@ _FIELD: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
 
 class Retold(NamedTuple):
-    """A mention, and how it is judged now. `told_to` are the brands that were told when it came."""
+    """A mention, and how it is judged now: its `sentiment` as a whole.
+
+    `sentiments` are towards each of `matched.brands`, in that order.
+    `told_to` are the brands that were told when it came.
+    """
 
     mention: Mention
     origin: Origin
     matched: Matched
     sentiment: Sentiment
+    sentiments: tuple[Sentiment, ...]
     rules_version: str
     told_to: tuple[str, ...]
 
@@ -51,7 +59,7 @@ class Recall:
         memory: Redeliveries,
         removed: Removals,
         rules: Rules,
-        score_many: Callable[[Sequence[str], Sequence[str | None]], Sequence[Sentiment]],
+        score_many: ScoreMany,
     ) -> None:
         self._partition, self._books, self._memory, self._removed = partition, books, memory, removed
         self._rules, self._score_many = rules, score_many
@@ -79,14 +87,23 @@ class Recall:
         if not self._removed.reaches(at) or not self._memory.is_author(newest, mention.author_id):
             return "unsure"
         [matched] = self._rules.match_many([mention])
-        [sentiment] = self._score_many([scored_text(mention)], [mention.lang])
+        names = [None, *(names_in(mention, match) for match in matched.brands)]
+        texts, langs = [scored_text(mention)] * len(names), [mention.lang] * len(names)
+        sentiment, *towards = self._score_many(texts, langs, names)
         origin = Origin(self._books.epoch, self._partition, offset)
-        return Retold(mention, origin, matched, sentiment, self._rules.version, newest.brands)
+        return Retold(mention, origin, matched, sentiment, tuple(towards), self._rules.version, newest.brands)
 
 
 def scored_text(mention: Mention) -> str:
     """What of a mention sentiment is heard in."""
     return mention.text or mention.title or ""
+
+
+def names_in(mention: Mention, match: BrandMatch) -> tuple[str, ...]:
+    """What the scored text calls a brand: the words by which its own rule knew it."""
+    field, text = ("text", mention.text) if mention.text else ("title", mention.title or "")
+    rule = f"{match.brand}.match"
+    return tuple({text[hit.start : hit.end]: None for hit in match.hits if hit.rule == rule and hit.field == field})
 
 
 def words_of(mention: Mention, hit: Hit) -> str:

@@ -1,60 +1,108 @@
-"""How a text sounds: stock VADER, for English only."""
+"""How a text feels: stock VADER's score for any text, and towards a brand the service score on top of it."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-
+from streams.core.language import LanguageGate
+from streams.core.service import Contribution, Service
+from streams.core.vader import Vader
 from streams.records import Label, Sentiment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-LONGEST = 2_000
-"""Code points that are scored, an emoji counted as long as the words VADER puts in its place; the
-rest of a longer text is not heard. VADER rescans all words for each word it knows, so its time grows
-with the square of the length, and one hostile text must not stall a worker."""
 REMEMBERED = 8_192
 """Latest texts whose score is remembered: a repost sounds like the post."""
-NEGATIVE_FROM, POSITIVE_FROM = -0.05, 0.05
+LONGEST = 10_000
+"""Code points in which a feeling towards a brand is looked for."""
 
-_UNSCORED = Sentiment("unscored")
+
+class Bounds(NamedTuple):
+    """Compound scores up to `negative` are called negative, those from `positive` on positive.
+
+    Between the two `unsure` bounds, people called few texts what the label says; `conflict` is the sum
+    of valences that must stand on either side for a text to contradict itself.
+    """
+
+    negative: float
+    positive: float
+    unsure: tuple[float, float]
+    conflict: float
+
+
+# VADER's own bounds. Its scores are coarse: one weak word is enough for 0.2.
+PLAIN: Final = Bounds(-0.05, 0.05, (-0.25, 0.25), 1.5)
+# Wider to the positive side: most thanks in what is said to a company are manners.
+SERVICE: Final = Bounds(-0.13, 0.32, (-0.22, 0.49), 2.5)
+NOTHING_FELT: Final = 0.01
+"""A score as close to 0 as this says that nothing was felt, and is no boundary case."""
+UNSCORED: Final = Sentiment("unscored")
+
+
+class Explained(NamedTuple):
+    """A verdict and what each word adds to its `compound`."""
+
+    sentiment: Sentiment
+    contributions: tuple[Contribution, ...]
 
 
 class Scorer:
-    """VADER with its lexicon, which takes a tenth of a second to read: build it once."""
+    """VADER, the service lexicon and the language gate; takes a second to read them: build it once."""
 
     def __init__(self) -> None:
-        self._vader = SentimentIntensityAnalyzer()
-        self._remembered = lru_cache(REMEMBERED)(self._score)
+        self._vader = Vader()
+        self._service = Service(self._vader)
+        self._gate = LanguageGate()
+        self.lexicon = self._service.lexicon.version
+        self._compound = lru_cache(REMEMBERED)(self._vader.compound)
+        self._plain = lru_cache(REMEMBERED)(self._score_plainly)
+        self._about = lru_cache(REMEMBERED)(self._score_about)
 
-    def score_many(self, texts: Sequence[str], langs: Sequence[str | None]) -> list[Sentiment]:
-        """One verdict for each text, in order. `langs` are BCP-47 as declared; undeclared counts as English."""
+    def score_many(
+        self,
+        texts: Sequence[str],
+        langs: Sequence[str | None],
+        names: Iterable[tuple[str, ...] | None] | None = None,
+    ) -> list[Sentiment]:
+        """One verdict for each text, in order.
+
+        `langs` are BCP-47 as declared, or None. `names` are what a text calls the brand that it is to be
+        scored towards; None: it is scored as a whole, by VADER alone.
+        """
+        called = [None] * len(texts) if names is None else names
+        is_english, plain, about = self._gate.is_english, self._plain, self._about
         return [
-            self._remembered(text) if _english(lang) else _UNSCORED for text, lang in zip(texts, langs, strict=True)
+            UNSCORED if not is_english(text, lang) else plain(text) if by is None else about(text, by)
+            for text, lang, by in zip(texts, langs, called, strict=True)
         ]
 
-    def _score(self, text: str) -> Sentiment:
-        compound: float = self._vader.polarity_scores(self._heard(text[:LONGEST]))["compound"]
-        return Sentiment(_label(compound), compound, compound)
+    def explain(self, text: str, lang: str | None, names: tuple[str, ...] | None = None) -> Explained:
+        """One verdict, with what each word adds to it."""
+        [sentiment] = self.score_many([text], [lang], [names])
+        if sentiment.compound is None:
+            return Explained(sentiment, ())
+        if names is None:
+            told = self._vader.explain(text).contributions
+            return Explained(sentiment, tuple(Contribution(*one) for one in told))
+        return Explained(sentiment, self._service.score(text[:LONGEST], names).contributions())
 
-    def _heard(self, text: str) -> str:
-        """As much of a text as is scored."""
-        if text.isascii():
-            return text
-        # A space parts one emoji's words from the next.
-        lengths = accumulate(len(self._vader.emojis.get(char, "")) + 1 for char in text)
-        return text[: sum(length <= LONGEST for length in lengths)]
+    def _score_plainly(self, text: str) -> Sentiment:
+        scored = self._vader.explain(text)
+        label, unsure = _verdict(scored.compound, scored.good, scored.bad, PLAIN)
+        return Sentiment(label, scored.compound, scored.compound, unsure)
+
+    def _score_about(self, text: str, names: tuple[str, ...]) -> Sentiment:
+        scored = self._service.score(text[:LONGEST], names)
+        label, unsure = _verdict(scored.compound, scored.good, scored.bad, SERVICE)
+        return Sentiment(label, scored.compound, self._compound(text), unsure, scored.about, self.lexicon)
 
 
-def _english(lang: str | None) -> bool:
-    return not lang or lang.replace("_", "-").split("-", 1)[0].lower() == "en"
-
-
-def _label(compound: float) -> Label:
-    if compound <= NEGATIVE_FROM:
-        return "negative"
-    return "positive" if compound >= POSITIVE_FROM else "neutral"
+def _verdict(compound: float, good: float, bad: float, bounds: Bounds) -> tuple[Label, bool]:
+    low, high = bounds.unsure
+    torn = good >= bounds.conflict and bad <= -bounds.conflict and low * 2 < compound < high * 2
+    unsure = torn or (low < compound < high and abs(compound) > NOTHING_FELT)
+    if compound <= bounds.negative:
+        return "negative", unsure
+    return "positive" if compound >= bounds.positive else "neutral", unsure

@@ -8,20 +8,23 @@ import pstats
 import resource
 import sys
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING
 
 import msgspec
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from streams.core.rules import load_rules
-from streams.core.sentiment import Scorer
+from streams.core.sentiment import REMEMBERED
+from streams.records import Sentiment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.core.rules import BrandMatch, Rules
-    from streams.records import Mention, Sentiment
+    from streams.records import Mention
 
 RAW_PARTITIONS = 4
 
@@ -73,14 +76,17 @@ class Judge:
 
     def __init__(self, job: Job) -> None:
         self._rules = job.load_rules()
-        self._score_many = Scorer().score_many
+        self._score = lru_cache(REMEMBERED)(SentimentIntensityAnalyzer().polarity_scores)
         self.version = self._rules.version
 
     def __call__(self, mention: Mention) -> tuple[Sequence[BrandMatch], Sentiment | None]:
         brands = self._rules.match_many([mention])[0].brands
         if not brands:
             return (), None
-        return brands, self._score_many([mention.text or mention.title or ""], [mention.lang])[0]
+        compound = self._score(mention.text or mention.title or "")["compound"]
+        return brands, Sentiment(
+            "negative" if compound <= -0.05 else "positive" if compound >= 0.05 else "neutral", compound, compound
+        )
 
 
 class Watch:

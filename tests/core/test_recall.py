@@ -25,7 +25,7 @@ issues:
 """
 
 
-def score_many(texts, langs):
+def score_many(texts, langs, names):
     return [Sentiment("negative" if "burns" in text else "neutral") for text in texts]
 
 

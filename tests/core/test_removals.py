@@ -22,7 +22,7 @@ POLICY = Policy(timedelta(minutes=15), timedelta(minutes=5), rejected_share=1, r
 
 
 def intake(rows=(), policy: Policy = POLICY) -> Intake:
-    return Intake(0, RULES, lambda texts, _: [Sentiment(label="neutral") for _ in texts], policy, rows)
+    return Intake(0, RULES, lambda texts, *_: [Sentiment(label="neutral") for _ in texts], policy, rows)
 
 
 def record(offset: int, key: str, value: bytes) -> RawRecord:
