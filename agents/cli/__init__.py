@@ -27,6 +27,7 @@ COMMANDS = {
     "forget":       Lazy("agents.cli.forget:forget",            "Take a person's words and name out of everything, and look whether they are gone."),
     "rules":        Lazy("agents.cli.rules:rules",              "Work on the rules that say what to listen for."),
     "sentiment":    Lazy("agents.cli.sentiment:sentiment",      "Say how texts feel, towards whom, and which words say so."),
+    "match":        Lazy("agents.cli.match:match",              "Say of each mention on standard input what it matches and why."),
     "topics":       Lazy("agents.cli.topics:topics",            "Make the Kafka topics; go on with a log made anew."),
     "topology":     Lazy("agents.cli.topics:topology",          "Print every topic and table: who writes it, who reads it."),
 }

@@ -17,6 +17,10 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+MAX_CHARS = 160 * 1024
+MOST_PROBLEMS = 50
+MAX_NESTING = 20
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -36,18 +40,36 @@ class RuleFile:
         self._text = text
         self._noted: list[tuple[int, int, str]] = []
         self.root: Node | None = None
+        if len(text) > MAX_CHARS:
+            self._note(0, 0, f"{len(text)} characters, at most {MAX_CHARS} allowed (hint: split the ruleset)")
+            self.check()
         try:
-            self.root = yaml.compose(text, Loader=yaml.SafeLoader)
+            if self._is_tame(text):
+                self.root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as wrong:
             mark = wrong.problem_mark or wrong.context_mark
             self._note(mark.line if mark else 0, mark.column if mark else 0, f"this is not YAML: {wrong.problem}")
         except yaml.YAMLError as wrong:
             self._note(0, 0, f"this is not YAML: {str(wrong).splitlines()[0]}")
-        except RecursionError:
-            self._note(0, 0, "lists inside lists, far too deep")
         else:
-            if self.root is None:
+            if self.root is None and not self._noted:
                 self._note(0, 0, "the file is empty, expected at least ruleset: and brands:")
+
+    def _is_tame(self, text: str) -> bool:
+        """Whether reading it whole is safe: a few lines of aliases may stand for millions of nodes."""
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):
+                what = f"found the alias *{event.anchor} (hint: write it out; rules share words by $terms)"
+            elif depth > MAX_NESTING:
+                what = f"lists inside lists, more than {MAX_NESTING} deep"
+            else:
+                continue
+            mark = event.start_mark
+            self._note(mark.line if mark else 0, mark.column if mark else 0, what)
+            return False
+        return True
 
     def refuse(self, node: Node, message: str, hint: str = "", *, at: int | None = None) -> None:
         """Note a problem at a node, or at code point `at` of its text."""
@@ -127,8 +149,16 @@ class RuleFile:
         near = get_close_matches(word, list(known), n=1)
         return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known)[:12]) or 'none'}"
 
+    def at_most(self, node: Node | None, what: str, most: int) -> None:
+        """Refuse more members than can be read while somebody waits."""
+        if isinstance(node, MappingNode | SequenceNode) and len(node.value) > most:
+            self.refuse(node, f"{what}: found {len(node.value)}, at most {most} allowed", "split the ruleset")
+
     def _note(self, line: int, column: int, what: str) -> None:
         self._noted.append((line, column, what))
+        if len(self._noted) == MOST_PROBLEMS:
+            self._noted.append((line, column + 1, f"{MOST_PROBLEMS} problems so far, the rest was not read"))
+            self.check()
 
     def _position(self, node: Node, at: int) -> tuple[int, int]:
         """Line and column of a code point of a scalar, found by walking value and source side by side.
@@ -147,7 +177,7 @@ class RuleFile:
             if step == node.end_mark.index:  # an escape such as \u0041: the scalar's start must do
                 return node.start_mark.line, node.start_mark.column
             here = step + 1
-        here -= 1
+        here -= at < len(node.value)  # one behind the end: something is missing there
         return self._text.count("\n", 0, here), here - (self._text.rfind("\n", 0, here) + 1)
 
 

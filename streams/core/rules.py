@@ -14,29 +14,36 @@ from zoneinfo import ZoneInfo
 
 from yaml import MappingNode, SequenceNode
 
+from streams.core.candidates import calls
 from streams.core.detectors import WATCHED
-from streams.core.expression import MAX_DEPTH, Atom, ExpressionError, parse
+from streams.core.expression import CHANNELS, LANGUAGE, MAX_DEPTH, parse
 from streams.core.matching import Matcher
 from streams.core.rulefile import RuleFile, RulesError, plain
 from streams.core.text import fold
 from streams.core.tracking import Account, Brand, BrandMatch, CustomerValue, Issue, Matched, Watch
-from streams.records import Mention
+from streams.core.tree import Atom, Condition, ExpressionError, Group, conditions
+from streams.records import Mention, Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from yaml import Node as YamlNode
 
-    from streams.core.expression import Node
+    from streams.core.tree import Node
 
 __all__ = ["Brand", "BrandMatch", "Issue", "Matched", "Rules", "RulesError", "Watch", "load_rules"]
 
 FIELDS = ("text", "title", "image_text", "quoted_text")
 DETECTORS = tuple(dict.fromkeys(("volume", "negativity", "emerging_terms", "hazard", *WATCHED)))
 SEVERITIES = ("info", "warning", "critical")
+_NO_LITERAL = "it could match without any word, phrase, tag, handle or author"
+_LITERAL_HINT = "write (a OR b) AND lang:en"
 _BROKEN = Atom("word", "")  # stands for a term already refused, so that it is told once
 _ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 _ID_EXPECTED = "letters, digits, _ and -, at most 64"
+_TEST = ("text", "title", "quoted_text", "parent_text", "author_name", "lang", "source", "channel")
+MOST = {"terms": 1000, "brands": 1000, "issues": 2000, "watch": 4000, "tests": 2000}
+"""Of each in a file: what a worker can check and compile while somebody waits."""
 _TOP = ("ruleset", "defaults", "terms", "brands", "issues", "watch", "tests")
 _BRAND = ("id", "role", "own_accounts", "timezone", "match", "exclude", "customer_value")
 _WATCH = ("when", "detect", "severity", "cooldown", "at_least", "within")
@@ -67,6 +74,25 @@ def load_rules(text: str, *, where: str = "rules.yaml") -> Rules:
     return _Loader(RuleFile(text, where)).rules()
 
 
+def load_expression(written: str, *, rules: str | None = None, where: str = "rules.yaml") -> Rules:
+    """One expression as the only brand of a ruleset, with the $terms of a rule file.
+
+    Raises:
+        RulesError: what is wrong with it, or with the terms that it uses.
+    """
+    loader = _Loader(RuleFile(rules, where)) if rules is not None else None
+    try:
+        tree = parse(written, loader.term if loader else lambda _: None)
+        if loader:
+            loader.check()
+    except ExpressionError as wrong:
+        raise RulesError([f"expression:1:{wrong.at + 1}: {wrong}"]) from None
+    if not calls(tree):
+        raise RulesError([f"expression:1:1: {_NO_LITERAL} (hint: {_LITERAL_HINT})"])
+    brand = Brand("expression", "own", tree)
+    return Rules("expression", "", (brand,), (), (), Matcher([brand], [], FIELDS))
+
+
 class _Loader:
     def __init__(self, file: RuleFile) -> None:
         file.check()
@@ -77,14 +103,25 @@ class _Loader:
         self._terms: dict[str, Node] = {}
         self._open_terms: set[str] = set()
 
+    def check(self) -> None:
+        """Stop if anything that was read so far is wrong.
+
+        Raises:
+            RulesError: all of it.
+        """
+        self._file.check()
+
     def rules(self) -> Rules:
         file, top = self._file, self._top
         ruleset = file.text(top["ruleset"], "ruleset", _ID, _ID_EXPECTED) if "ruleset" in top else ""
-        fields = self._defaults(top.get("defaults"))
+        for name, most in MOST.items():
+            file.at_most(top.get(name), name, most)
+        file.check()
+        fields, self._lang = self._defaults(top.get("defaults"))
         for name, node in self._term_nodes.items():
             if file.text(node, f"term {name}") is not None and not name.isidentifier():
                 file.refuse(node, f"terms: found the name {name}", "use letters, digits and _")
-            self._term(name)
+            self.term(name)
         known = {"brand": self._declared("brand"), "issue": self._declared("issue")}
         brands = [b for n in file.items(top.get("brands"), "brands") if (b := self._brand(n))]
         if "brands" in top and not known["brand"]:
@@ -101,21 +138,26 @@ class _Loader:
         version = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
         return Rules(ruleset or "", version, tuple(brands), tuple(issues), tuple(watch), matcher)
 
-    def _defaults(self, node: YamlNode | None) -> tuple[str, ...]:
+    def _defaults(self, node: YamlNode | None) -> tuple[tuple[str, ...], Condition | None]:
+        """The fields that are heard, and the language that is asked for where a rule asks for none."""
+        file, lang = self._file, None
+        fields: tuple[str, ...] = FIELDS
         if node is None:
-            return FIELDS
-        found = self._file.mapping(node, "defaults", ("lang", "fields"))
-        if "lang" in found and self._file.text(found["lang"], "defaults: lang") != "any":
-            self._file.refuse(found["lang"], "defaults: lang: only any is supported yet", "write lang: any")
-        if "fields" not in found:
-            return FIELDS
-        names = [
-            self._file.choice(n, "defaults: fields", FIELDS)
-            for n in self._file.items(found["fields"], "defaults: fields")
-        ]
-        if not names:
-            self._file.refuse(found["fields"], "defaults: fields: there is none", f"known are {', '.join(FIELDS)}")
-        return tuple(name for name in FIELDS if name in names)
+            return fields, lang
+        found = file.mapping(node, "defaults", ("lang", "fields"))
+        if "lang" in found:
+            word = file.text(
+                found["lang"], "defaults: lang", rf"any|{LANGUAGE.pattern}", "any, or a language such as en"
+            )
+            lang = Condition("lang", word) if word and word != "any" else None
+        if "fields" in found:
+            names = [
+                file.choice(n, "defaults: fields", FIELDS) for n in file.items(found["fields"], "defaults: fields")
+            ]
+            if not names:
+                file.refuse(found["fields"], "defaults: fields: there is none", f"known are {', '.join(FIELDS)}")
+            fields = tuple(name for name in FIELDS if name in names)
+        return fields, lang
 
     def _declared(self, what: str) -> dict[str, bool]:
         """The ids in a list, right or wrong in the rest, and whether each is a hazard."""
@@ -129,7 +171,7 @@ class _Loader:
                 ids[name] = "hazard" in pairs and pairs["hazard"].value == "true"
         return ids
 
-    def _term(self, name: str) -> Node | None:
+    def term(self, name: str) -> Node | None:
         """A term's tree; terms may use terms, but not themselves."""
         node = self._term_nodes.get(name)
         if node is None:
@@ -149,10 +191,26 @@ class _Loader:
         if written is None:
             return None
         try:
-            return parse(written, self._term)
+            return parse(written, self.term)
         except ExpressionError as wrong:
             self._file.refuse(node, f"{what}: {wrong}", at=wrong.at)
         return None
+
+    def _match(self, node: YamlNode, what: str) -> Node | None:
+        """What a brand or an issue is matched by: it must say what to look for."""
+        tree = self._expression(node, what)
+        if tree is None:
+            return None
+        if tree != _BROKEN and not calls(tree):
+            self._file.refuse(
+                node,
+                f"{what}: {_NO_LITERAL}",
+                _LITERAL_HINT,
+                at=0,
+            )
+        if self._lang and "lang" not in conditions(tree):
+            return Group("and", (tree, self._lang), tree.leaves + 1, tree.depth + 1)
+        return tree
 
     def _brand(self, node: YamlNode) -> Brand | None:
         file = self._file
@@ -160,7 +218,7 @@ class _Loader:
         brand = file.text(found["id"], "brand: id", _ID, _ID_EXPECTED) if "id" in found else None
         what = f"brand {brand}"
         role = file.choice(found["role"], f"{what}: role", ("own", "competitor")) if "role" in found else "own"
-        match = self._expression(found["match"], f"{what}: match") if "match" in found else None
+        match = self._match(found["match"], f"{what}: match") if "match" in found else None
         exclude = self._expression(found["exclude"], f"{what}: exclude") if "exclude" in found else None
         accounts = [
             Account(source, fold(name).removeprefix("@"))
@@ -198,7 +256,7 @@ class _Loader:
         file = self._file
         found = file.mapping(node, "issue", ("id", "brands", "match", "hazard"), needed=("id", "match"))
         issue = file.text(found["id"], "issue: id", _ID, _ID_EXPECTED) if "id" in found else None
-        match = self._expression(found["match"], f"issue {issue}: match") if "match" in found else None
+        match = self._match(found["match"], f"issue {issue}: match") if "match" in found else None
         hazard = (
             file.choice(found["hazard"], f"issue {issue}: hazard", ("true", "false")) if "hazard" in found else None
         )
@@ -234,17 +292,31 @@ class _Loader:
         return Watch(cast("Any", kind), name, cast("Any", detect), cast("Any", severity), cooldown, at_least, within)
 
     def _test(self, node: YamlNode, known: dict[str, dict[str, bool]]) -> dict[str, Any]:
-        found = self._file.mapping(node, "test", ("text", "brand", "issue", "note"), needed=("text", "brand"))
-        test: dict[str, Any] = {"text": self._file.text(found["text"], "test: text") if "text" in found else None}
+        """A mention, and what is expected of it."""
+        file = self._file
+        found = file.mapping(
+            node, "test", (*_TEST, "followers", "place", "brand", "issue", "note"), needed=("text", "brand")
+        )
+        said: dict[str, Any] = {
+            name: file.text(found[name], f"test: {name}") or "" for name in _TEST if name in found and name != "channel"
+        }
+        if "channel" in found:
+            said["channel"] = file.choice(found["channel"], "test: channel", CHANNELS) or "post"
+        if "followers" in found:
+            said["author_followers"] = int(
+                file.text(found["followers"], "test: followers", r"\d{1,12}", "a number") or 0
+            )
+        if "place" in found:
+            said["place"] = Place(city=file.text(found["place"], "test: place"))
+        test: dict[str, Any] = {"said": said}
         for key in known.keys() & found.keys():
             test[key] = sorted(filter(None, self._names(found[key], f"test: {key}", set(known[key]))))
         return test
 
     def _run(self, node: YamlNode, test: dict[str, Any], matcher: Matcher) -> None:
         """Refuse a test that fails. A test that names no issue: says nothing about issues."""
-        matched = matcher.match(
-            Mention(id="test", source="test", observed_at=datetime.min.replace(tzinfo=UTC), text=test["text"])
-        )
+        said = {"source": "test", **test["said"]}
+        matched = matcher.match(Mention(id="test", observed_at=datetime.min.replace(tzinfo=UTC), **said))
         got = {
             "brand": sorted(b.brand for b in matched.brands),
             "issue": sorted({i for b in matched.brands for i in b.issues}),
@@ -254,6 +326,6 @@ class _Loader:
                 out = f", taken out by {', '.join(matched.excluded_by)}" if matched.excluded_by else ""
                 self._file.refuse(
                     node,
-                    f"the test {test['text']!r} failed: expected {key} {test[key]}, found {got[key]}{out}",
+                    f"the test {said['text']!r} failed: expected {key} {test[key]}, found {got[key]}{out}",
                     "mend the rule or the test",
                 )

@@ -50,6 +50,9 @@ _TOKEN = re.compile(
 )
 AROUND = '.,:;!?"()'
 """Never part of a token at the edges of a chunk."""
+_END = re.compile(rf"""[.!?]+["')\]]*(?=\s)|[!?。]+(?=[{_ALONE}{_KATAKANA}])|\n\s*""")
+_INITIAL = re.compile(r"(?:[^\W\d_]\.)*[A-Z]")
+_ABBREVIATIONS = frozenset("mr mrs ms dr prof st vs inc ltd co corp no approx dept est e.g i.e".split())  # noqa: SIM905
 _PART = re.compile(rf"{_RUN}|[{_KATAKANA}]+|[{_ALONE}]")
 
 
@@ -85,9 +88,31 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text.casefold())
 
 
-def has_token(chunk: str) -> bool:
-    """Whether a chunk is more than punctuation."""
-    return _TOKEN.search(chunk) is not None
+def tokens_in(chunk: str) -> int:
+    """How many token positions a chunk has; 0: it is only punctuation."""
+    return max((piece.last + 1 for piece in pieces(chunk)), default=0)
+
+
+def sentence_ends(text: str) -> list[int]:
+    """Where each sentence of a normalised text ends, the last one left out.
+
+    At a full stop, ! or ? before white space, except after an abbreviation or an initial, and at three dots
+    only if no small letter goes on; at a line break, unless it only wraps a line; in Chinese and Japanese without
+    white space too.
+    """
+    return [match.end() for match in _END.finditer(text) if not _goes_on(text, match)]
+
+
+def _goes_on(text: str, end: re.Match[str]) -> bool:
+    sign, following = end.group(), text[end.end() : end.end() + 40].lstrip()[:1]
+    if sign[0] == "\n":
+        return sign.count("\n") == 1 and following.islower()
+    if sign.startswith(".."):
+        return following.islower()
+    before = text[max(0, end.start() - 12) : end.start()].split()[-1:] if sign == "." else []
+    return bool(before) and (
+        before[0].lower().strip("(\"'") in _ABBREVIATIONS or _INITIAL.fullmatch(before[0]) is not None
+    )
 
 
 def pieces(chunk: str) -> list[Piece]:

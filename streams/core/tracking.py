@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from zoneinfo import ZoneInfo
 
-    from streams.core.expression import Node
+    from streams.core.tree import Node
     from streams.records import Hit
 
 
@@ -71,7 +71,8 @@ class BrandMatch(Struct, frozen=True, gc=False):
     """A brand found in a mention, and why. `role` is `own` where the brand itself is speaking.
 
     A hit's rule is `<brand>.match`, `<brand>.own_accounts` or `issue:<issue>`; its field may be one
-    of several (`image_text[0]`, `mentions[2]`). Each literal is told once, where it comes first.
+    of several (`image_text[0]`, `mentions[2]`). Each literal is told once: where it comes first, or of NEAR and
+    SENT where both sides first meet.
     """
 
     brand: str

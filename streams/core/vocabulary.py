@@ -1,52 +1,72 @@
-"""Which literals of the rules a chunk of text satisfies, worked out once and remembered."""
+"""Which literals of the rules a chunk of text satisfies, worked out once and remembered.
+
+Usual chunks cost one look-up. Of those never seen before (handles, links, numbers, slips) most hold no
+literal at all: an Aho-Corasick automaton of all literals says so in one pass over their letters.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.core.text import AROUND, fold, pieces
+import ahocorasick
+
+from streams.core.text import fold, pieces, tokens_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.core.expression import Atom
+    from streams.core.tree import Atom
 
 REMEMBERED_CHUNKS = 50_000
 LONGEST_REMEMBERED = 40
-_LINK = re.compile(r"(https?://[a-z0-9][a-z0-9.-]{0,99})([/?#][!-~]*)?")
 
 
 class Touch(NamedTuple):
-    """An atom that a chunk satisfies: code points and token positions within it; `ends` if no token follows."""
+    """Where in a chunk an atom is satisfied: code points and token positions."""
 
-    atom: int
+    chunk: str
     start: int
     end: int
     first: int
     last: int
-    ends: bool
 
 
-class Vocabulary(dict[str, tuple[Touch, ...]]):
+Touches = dict[int, tuple[Touch, ...]]
+"""What a chunk satisfies, by atom. Shared by all who look it up: never changed."""
+NOTHING: Touches = {}
+
+
+class TokenCounts(dict[str, int]):
+    """How many token positions a chunk has; a bounded memory."""
+
+    def __missing__(self, chunk: str) -> int:
+        count = tokens_in(chunk)
+        if len(chunk) <= LONGEST_REMEMBERED:
+            if len(self) >= REMEMBERED_CHUNKS:
+                self.clear()
+            self[chunk] = count
+        return count
+
+
+class Vocabulary(dict[str, Touches]):
     """All atoms of all rules by number, and, as a bounded memory, what each chunk satisfies."""
 
-    def __init__(self) -> None:
+    def __init__(self, atoms: Iterable[Atom]) -> None:
         super().__init__()
-        self._numbers: dict[Atom, int] = {}
+        self.number: dict[Atom, int] = {}
         self._words: dict[tuple[str, str], int] = {}
-        self._plain: set[str] = set()
         self._prefixes: dict[str, list[tuple[str, int]]] = {}
-
-    def number(self, atom: Atom) -> int:
-        """The atom's number; the first time it is asked for, a new one."""
-        if atom not in self._numbers:
-            number = self._numbers[atom] = len(self._numbers)
+        self.tokens_in = TokenCounts()
+        self._literals = ahocorasick.Automaton()
+        self._literals.add_word("\0", "")  # an automaton of nothing cannot be asked
+        for number, atom in enumerate(dict.fromkeys(atoms)):
+            self.number[atom] = number
+            self._words[atom.kind, atom.key] = number
             if atom.kind == "prefix":
                 self._prefixes.setdefault(atom.key[:4], []).append((atom.key, number))
-            self._words[atom.kind, atom.key] = number
-            self._plain.add(f"@{atom.key}" if atom.kind == "handle" else atom.key.lower())
-        return self._numbers[atom]
+            if atom.kind != "from":
+                self._literals.add_word(atom.key.lower(), "")
+        self._literals.make_automaton()
 
     def known(self, kind: str, key: str) -> int | None:
         """The number of an atom, if a rule uses it."""
@@ -56,13 +76,8 @@ class Vocabulary(dict[str, tuple[Touch, ...]]):
         """Whether any rule has an atom of this kind."""
         return any(k == kind for k, _ in self._words)
 
-    def __missing__(self, chunk: str) -> tuple[Touch, ...]:
-        if link := _LINK.fullmatch(chunk):
-            # Every link is new; its host is not.
-            return self[link[1]] if link[2] else self._learn(chunk, tuple(self._touches(chunk)))
-        return self._learn(chunk, () if self._means_nothing(chunk) else tuple(self._touches(chunk)))
-
-    def _learn(self, chunk: str, touches: tuple[Touch, ...]) -> tuple[Touch, ...]:
+    def __missing__(self, chunk: str) -> Touches:
+        touches = NOTHING if self._means_nothing(chunk) else self._touches(chunk)
         if len(chunk) <= LONGEST_REMEMBERED:
             if len(self) >= REMEMBERED_CHUNKS:
                 self.clear()
@@ -70,18 +85,16 @@ class Vocabulary(dict[str, tuple[Touch, ...]]):
         return touches
 
     def _means_nothing(self, chunk: str) -> bool:
-        """Whether a chunk is one plain word or handle that no rule asks for: most new chunks are."""
-        key = chunk.strip(AROUND).lower()
-        if not key.isascii() or not key.removeprefix("@").isalnum():
-            return False
-        return key not in self._plain and key[:4] not in self._prefixes
+        """Whether no literal is in a chunk. Folding may join letters beyond ASCII, so those are always looked at."""
+        return chunk.isascii() and next(self._literals.iter(chunk.lower()), None) is None
 
-    def _touches(self, chunk: str) -> Iterable[Touch]:
-        found = pieces(chunk)
-        end = max((p.last for p in found), default=0)
-        for piece in found:
+    def _touches(self, chunk: str) -> Touches:
+        touches: Touches = {}
+        for piece in pieces(chunk):
+            touch = Touch(chunk, piece.start, piece.end, piece.first, piece.last)
             for atom in self._atoms(piece.kind, piece.text):
-                yield Touch(atom, piece.start, piece.end, piece.first, piece.last, piece.last == end)
+                touches[atom] = (*touches.get(atom, ()), touch)
+        return touches or NOTHING
 
     def _atoms(self, kind: str, text: str) -> Iterable[int]:
         key = fold(text)

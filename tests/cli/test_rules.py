@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
 from agents.sources.scenario import BUNDLED
+from streams.outbox import Out
+from streams.records import Mention, encode
+from streams.topics import RAW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+
+    from streams.records import Op
+    from tests.cli.conftest import Terminal
 
 
 def check(file: Path) -> Result:
@@ -39,8 +47,9 @@ def test_each_problem_is_a_line_that_an_editor_can_jump_to(tmp_path: Path) -> No
     file.write_text('ruleset: x\nbrands:\n  - {id: a, match: "a OR"}\n  - {id: b, match: b, colour: red}\n')
     result = check(file)
     assert (result.exit_code, result.stdout) == (1, "")
-    first, second = result.stderr.splitlines()
-    assert first.startswith(f"{file}:3:")
+    first, line, mark, second, *_ = result.stderr.splitlines()
+    assert first.startswith(f"{file}:3:25: brand a: match: found the end, expected a word")
+    assert line.index('"}') == mark.index("^")
     assert second.startswith(f"{file}:4:")
 
 
@@ -58,6 +67,69 @@ def test_a_file_that_is_not_utf_8_is_refused_in_words(tmp_path: Path) -> None:
     result = check(file)
     assert result.exit_code == 1
     assert result.stderr == f"error: {file}: not UTF-8 at byte 12: save it as UTF-8\n"
+
+
+def tried(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["rules", "try", *arguments])
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    file = tmp_path / "said.csv"
+    file.write_text('text,date\n"My Dell caught fire",2026-01-01\n"Dell, again",2026-01-02\n"fire",2026-01-03\n')
+    return file
+
+
+def test_an_expression_is_tried_on_recorded_mentions_and_what_it_hits_is_marked(recorded: Path) -> None:
+    result = tried("!Dell NEAR/3 (fire OR smoke)", "--input", str(recorded))
+    assert result.exit_code == 0
+    assert result.stdout.endswith(": My [Dell] caught [fire]\n")
+    assert result.stderr == "1 of 3 mentions match\n"
+
+
+def test_only_so_many_are_shown_and_all_are_counted(recorded: Path) -> None:
+    result = tried("dell OR fire", "--input", str(recorded), "--limit", "1")
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == "3 of 3 mentions match; the first 1 are shown\n"
+
+
+def test_an_expression_may_use_the_terms_of_a_rule_file(recorded: Path, tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text("ruleset: x\nterms: {danger: (fire OR smoke)}\nbrands: [{id: a, match: a}]\n")
+    result = tried("dell NEAR/3 $danger", "--rules", str(file), "--input", str(recorded))
+    assert result.stderr == "1 of 3 mentions match\n"
+
+
+def test_a_wrong_expression_is_told_with_a_mark_below_its_place(recorded: Path) -> None:
+    result = tried("a AND b OR c", "--input", str(recorded))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "expression:1:9: AND and OR are mixed without brackets (hint: add brackets: (a OR b) AND c)\n"
+        "  a AND b OR c\n"
+        "          ^\n"
+    )
+    assert "could match without any word" in tried("lang:en", "--input", str(recorded)).stderr
+
+
+def test_an_expression_is_tried_on_what_was_heard_lately_without_what_was_deleted_since(terminal: Terminal) -> None:
+    raw = RAW.full_name(terminal.settings)
+
+    def said(name: str, op: Op = "create", **more: str) -> Out:
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        mention = Mention(id=f"x:{name}", source="x", observed_at=at, op=op, **more)
+        return Out(raw, 0, mention.id.encode(), encode(mention), ())
+
+    terminal.write(
+        [
+            said("1", text="a Dell"),
+            said("2", text="Dell too"),
+            said("2", "delete"),
+            said("3", text="Dell", author_id="ann"),
+            said("gone", "account_removed", author_id="ann"),
+        ]
+    )
+    result = terminal.run("rules", "try", "dell")
+    assert (result.stdout, result.stderr) == ("x:1: a [Dell]\n", "1 of 1 mentions match\n")
 
 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:

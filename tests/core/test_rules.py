@@ -8,9 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from streams.core.expression import Atom, Group, parse
+from streams.core.expression import parse
 from streams.core.rules import RulesError, load_rules
-from streams.core.text import fold, normalise, pieces
+from streams.core.text import fold, normalise, pieces, sentence_ends
+from streams.core.tree import Condition, Group, Near, Phrase, Sentence
 from streams.records import Hit, Mention
 
 FILE = """\
@@ -130,6 +131,17 @@ def test_the_version_is_the_content_s_whatever_its_comments_and_layout():
         ("a NOT b", "a c"),
         ("(a OR b) AND c", "c b"),
         ("“a b”", "a b"),
+        ("a NEAR/1 b", "a x b"),
+        ("a NEAR/1 b", "b a"),
+        ("a NEAR/2 b", "a - , wi-fi b"),
+        ("a ONEAR/1 b", "b a x b"),
+        ('"a b" NEAR/1 (c OR d)', "d x a b"),
+        ("batt* NEAR/1 fire", "#BatteryOnFire"),
+        ("戴 NEAR/1 电", "戴尔电脑"),
+        ("SENT(a b)", "x. b, a? x"),
+        ("SENT(a AND b)", "a b"),
+        ('SENT(a (b OR "c d"))', "a, Mr. X. e.g. C d"),
+        ("SENT(a b)", "a ...\nb"),
     ],
 )
 def test_it_hears(match, text):
@@ -152,6 +164,16 @@ def test_it_hears(match, text):
         ("@dell", "dell @dellcares bob@dell"),
         ("a AND NOT b", "a b"),
         ("(a OR b) AND c", "a b"),
+        ("a NEAR/1 b", "a x x b"),
+        ("a NEAR/1 a", "a"),
+        ("wi NEAR/3 wi-fi", "wi-fi"),
+        ("a ONEAR/3 b", "b a"),
+        ("SENT(a b)", "a. b"),
+        ("SENT(a b)", "a\n\nb"),
+        ("SENT(a b)", "a\nB is"),
+        ("SENT(a b)", "a！ b"),
+        ("SENT(电 脑)", "电。脑"),
+        ('SENT("a b" c)', "a. b c"),
     ],
 )
 def test_it_does_not_hear(match, text):
@@ -190,6 +212,27 @@ def test_a_hit_leads_to_the_original_text():
     assert hit_texts("café OR kg OR dell", "My “cafe\u0301” ㎏ #DellFail") == ["cafe\u0301", "㎏", "Dell"]
     assert hit_texts("dell", "Cafe\u0301 ﬁne Dell") == ["Dell"]
     assert hit_texts('"lithium ion" AND NOT fire', "½ Lithium-Ion!") == ["Lithium-Ion"]
+
+
+def test_of_two_sides_near_each_other_the_hits_are_those_that_meet():
+    text = "dell. A long way off another Dell battery, a battery"
+    (matched,) = rules_for("dell NEAR/2 battery").match_many([mention(text)])
+    assert [(h.start, text[h.start : h.end]) for h in matched.brands[0].hits] == [(29, "Dell"), (34, "battery")]
+    assert hit_texts("SENT(dell battery)", text) == ["Dell", "battery"]
+
+
+def test_conditions_are_asked_of_a_reply_itself_where_only_its_parent_names_the_brand():
+    rules = load_rules(
+        "ruleset: r\nbrands: [{id: b, match: dell AND lang:en}]\nissues: [{id: fire, brands: [b], match: fire}]\n"
+    )
+    told = rules.match_many([mention("fire", parent_text="dell", lang=lang) for lang in ("en", "fr")])
+    assert [bool(m.brands) for m in told] == [True, False]
+
+
+def test_an_exclusion_may_be_a_condition_alone():
+    rules = load_rules("ruleset: r\nbrands: [{id: b, match: dell, exclude: 'source:shop OR lang:fr'}]")
+    told = rules.match_many([mention("dell"), mention("dell", source="shop"), mention("dell", lang="fr")])
+    assert [m.excluded_by for m in told] == [(), ("b.exclude",), ("b.exclude",)]
 
 
 def test_an_exclusion_takes_the_brand_out_and_is_named():
@@ -241,11 +284,27 @@ def test_the_answer_has_one_entry_for_each_mention_in_order():
 @pytest.mark.parametrize(
     ("match", "says"),
     [
-        ("a NEAR/3 b", "4:15: brand b: match: NEAR/3: NEAR/n and ONEAR/n are not supported yet"),
-        ("a ONEAR/4 b", "ONEAR/4: NEAR/n and ONEAR/n are not supported yet"),
-        ("SENT(a b)", "SENT( ) is not supported yet"),
-        ("a AND lang:en", "lang:en: the condition lang: is not supported yet"),
-        ("a AND followers>=100", "the condition followers is not supported yet"),
+        ("a NEAR b", "4:15: brand b: match: found NEAR, expected NEAR/1 to NEAR/20"),
+        ("a NEAR/0 b", "found NEAR/0, expected NEAR/1 to NEAR/20"),
+        ("a ONEAR/21 b", "found ONEAR/21, expected ONEAR/1 to ONEAR/20"),
+        ("a NEAR/2 b NEAR/3 c", "found NEAR/3 after another, expected two sides"),
+        ("a NEAR/2 (b AND c)", "4:22: brand b: match: found AND beside NEAR, expected a word, a phrase, an OR-list"),
+        ("a NEAR/2 (b OR (c NEAR/3 d))", "found another NEAR or SENT beside NEAR"),
+        ("a NEAR/2 from:b", "found an author beside NEAR"),
+        ("NOT a NEAR/2 b", "NOT binds closer than NEAR/2 (hint: write NOT (a NEAR/2 b))"),
+        ("SENT(a)", "found SENT with one side, expected two or more (hint: write SENT(a b))"),
+        ("SENT(a OR b)", "found OR in SENT( ), whose sides stand side by side"),
+        ("SENT(a b", 'found "(" without its ")"'),
+        ("a AND lang:english!", "no language tag (hint: write lang:en"),
+        (
+            "a AND lang: en",
+            "found lang: with nothing after it, expected its value without a blank (hint: write lang:en)",
+        ),
+        ("a AND channel:fax", "channel:fax, no channel (hint: known are post, chat, email, phone, review)"),
+        ("a AND followers>100", "found followers>100, expected followers>= and a number"),
+        ("lang:en", "4:13: brand b: match: it could match without any word, phrase, tag, handle or author"),
+        ("a OR lang:en", "it could match without any word"),
+        ("a OR (lang:en AND NOT b)", "it could match without any word"),
         ("a AND frm:dell", "frm is no condition"),
         ("a AND b OR c", "4:21: brand b: match: AND and OR are mixed without brackets"),
         ("a OR b NOT c", "AND and OR are mixed"),
@@ -292,7 +351,7 @@ def test_an_expression_is_refused_with_its_place_and_reason(match, says):
         ("cooldown: 24h", "at_least: 3", "only for detect: hazard"),
         ("at_least: 3", "at_least: 0", "a whole number from 1"),
         (", hazard: true", "", "issue battery_fire is no hazard"),
-        ("lang: any", "lang: en", "only any is supported yet"),
+        ("lang: any", "lang: english!", "expected any, or a language such as en"),
         ("charger)", "$battery)", "term battery uses itself"),
         ("charger)", "$fuse)", "found the unknown $fuse"),
         (
@@ -320,8 +379,8 @@ def test_a_place_inside_a_folded_or_escaped_scalar_is_still_found():
 
 
 def test_a_long_chain_of_terms_is_refused():
-    terms = "\n".join(f"  t{n}: $t{n + 1}" for n in range(2000))
-    said = refusal(f"ruleset: r\nterms:\n{terms}\n  t2000: a\nbrands: [{{id: b, match: $t0}}]")
+    terms = "\n".join(f"  t{n}: $t{n + 1}" for n in range(900))
+    said = refusal(f"ruleset: r\nterms:\n{terms}\n  t900: a\nbrands: [{{id: b, match: $t0}}]")
     assert "more than 30 terms inside each other" in said
 
 
@@ -360,12 +419,22 @@ LITERALS = st.sampled_from(
         '"b batt*"',
     ]
 )
+SIDES = st.one_of(LITERALS, st.lists(LITERALS, min_size=2, max_size=3).map(lambda of: f"({' OR '.join(of)})"))
 TREES = st.recursive(
-    LITERALS,
+    st.one_of(
+        LITERALS,
+        st.tuples(SIDES, st.sampled_from(["NEAR/1", "NEAR/2", "ONEAR/1", "ONEAR/3"]), SIDES)
+        .map(" ".join)
+        .map("({})".format),
+        st.lists(SIDES, min_size=2, max_size=3).map(lambda of: f"SENT({' '.join(of)})"),
+    ),
     lambda inner: st.one_of(
         st.lists(inner, min_size=2, max_size=3).map(lambda of: f"({' OR '.join(of)})"),
         st.lists(inner, min_size=2, max_size=3).map(lambda of: f"({' AND '.join(of)})"),
         st.tuples(inner, inner).map(lambda of: f"({of[0]} AND NOT {of[1]})"),
+        st.tuples(inner, st.sampled_from(["lang:en", "NOT lang:en", "followers>=10"])).map(
+            lambda of: f"({of[0]} AND {of[1]})"
+        ),
     ),
     max_leaves=6,
 )
@@ -388,64 +457,111 @@ CHUNKS = st.sampled_from(
         "(@dell)",
         "dell.com.",
         "x",
+        "x.",
+        "b!",
+        "a. A",
+        "...",
+        "\n",
+        "\n\n",
+        "戴。尔",
     ]
 )
 TEXTS = st.lists(CHUNKS, max_size=8).map(" ".join)
 
 
-def plainly(node, text):
-    """Whether a tree holds, worked out the slow and obvious way."""
-    at, standing = 0, []  # (piece, first, last) with positions counted over the whole text
-    for chunk in normalise(text).split():
+def standing_in(text):
+    """Every piece with its tokens' positions in the whole text, and the sentence it stands in (None: in no single one)."""
+    at = offset = 0
+    flat = normalise(text)
+    ends, standing = sentence_ends(flat), []
+    for chunk in flat.split():
+        offset = flat.index(chunk, offset)
         found = pieces(chunk)
-        standing += [(p, at + p.first, at + p.last) for p in found]
+        for piece in found:
+            sentences = {sum(end <= offset + place for end in ends) for place in (piece.start, piece.end - 1)}
+            standing.append((piece, at + piece.first, at + piece.last, sentences))
         at += max((p.last + 1 for p in found), default=0)
+        offset += len(chunk)
+    return standing
 
-    def satisfies(atom, piece):
-        match atom.kind:
-            case "word":
-                return piece.kind in ("word", "host") and fold(piece.text) == atom.key
-            case "exact":
-                return piece.kind == "word" and piece.text == atom.key
-            case "prefix":
-                return piece.kind == "word" and fold(piece.text).startswith(atom.key)
-            case kind:
-                return piece.kind == kind and fold(piece.text)[1:] == atom.key
 
-    def runs(atoms, start):
-        return not atoms or any(
-            satisfies(atoms[0], piece) and runs(atoms[1:], last + 1)
-            for piece, first, last in standing
-            if start is None or first == start
-        )
+def satisfies(atom, piece):
+    match atom.kind:
+        case "word":
+            return piece.kind in ("word", "host") and fold(piece.text) == atom.key
+        case "exact":
+            return piece.kind == "word" and piece.text == atom.key
+        case "prefix":
+            return piece.kind == "word" and fold(piece.text).startswith(atom.key)
+        case kind:
+            return piece.kind == kind and fold(piece.text)[1:] == atom.key
 
+
+def runs_of(literal, standing):
+    """Every (first token, last token, sentences) where a word or a phrase stands."""
+    atoms = literal.atoms if isinstance(literal, Phrase) else (literal,)
+    runs = [(first, last, in_) for piece, first, last, in_ in standing if satisfies(atoms[0], piece)]
+    for atom in atoms[1:]:
+        runs = [
+            (run[0], last, run[2] | in_)
+            for run in runs
+            for piece, first, last, in_ in standing
+            if first == run[1] + 1 and satisfies(atom, piece)
+        ]
+    return runs
+
+
+def plainly(node, said):
+    """Whether a tree holds for a mention's text, worked out the slow and obvious way."""
+    standing = standing_in(said.text)
     match node:
         case Group("not", (inner,)):
-            return not plainly(inner, text)
+            return not plainly(inner, said)
         case Group("and", of):
-            return all(plainly(member, text) for member in of)
+            return all(plainly(member, said) for member in of)
         case Group("or", of):
-            return any(plainly(member, text) for member in of)
-        case Atom():
-            return runs([node], None)
-    return runs(list(node.atoms), None)
+            return any(plainly(member, said) for member in of)
+        case Condition("lang", value):
+            return said.lang == value
+        case Condition("followers", value):
+            return said.author_followers is not None and said.author_followers >= value
+        case Near(left, right, most, ordered):
+            lefts, rights = ([r for one in side for r in runs_of(one, standing)] for side in (left, right))
+            return any(
+                1 <= b[0] - a[1] <= most + 1 or (not ordered and 1 <= a[0] - b[1] <= most + 1)
+                for a in lefts
+                for b in rights
+            )
+        case Sentence(sides):
+            held = [[r[2] for one in side for r in runs_of(one, standing) if len(r[2]) == 1] for side in sides]
+            return any(all({n} in side for side in held) for n in range(len(said.text) + 1))
+    return bool(runs_of(node, standing))
 
 
 @settings(max_examples=300)
-@given(st.lists(TREES, min_size=1, max_size=4), st.lists(TEXTS, min_size=1, max_size=4))
+@given(
+    st.lists(TREES, min_size=1, max_size=4),
+    st.lists(
+        st.tuples(TEXTS, st.sampled_from([None, "en", "fr"]), st.sampled_from([None, 9, 10])), min_size=1, max_size=4
+    ),
+)
 def test_the_fast_way_agrees_with_the_plain_way(matches, texts):
     brands = "\n".join(f"  - {{id: b{n}, match: '{match}'}}" for n, match in enumerate(matches))
-    heard = load_rules(f"ruleset: r\nbrands:\n{brands}").match_many([mention(t) for t in texts])
+    said = [mention(text, lang=lang, author_followers=followers) for text, lang, followers in texts]
+    heard = load_rules(f"ruleset: r\nbrands:\n{brands}").match_many(said)
     trees = [parse(match, lambda _: None) for match in matches]
-    expected = [[f"b{n}" for n, tree in enumerate(trees) if plainly(tree, text)] for text in texts]
+    expected = [[f"b{n}" for n, tree in enumerate(trees) if plainly(tree, one)] for one in said]
     assert [[b.brand for b in m.brands] for m in heard] == expected
+
+
+OPERATOR = re.compile(r"AND$|OR$|NOT$|O?NEAR/|SENT$|lang:|followers")
 
 
 @given(TREES, TEXTS)
 def test_every_hit_points_at_a_text_that_some_literal_of_the_rule_hits(match, text):
     for found in hit_texts(match, text):
-        literals = re.findall(r'"[^"]*"|[^\s()]+', match)
-        assert any(hears(literal, found) for literal in literals if literal not in ("AND", "OR", "NOT"))
+        literals = [one for one in re.findall(r'"[^"]*"|[^\s()]+', match) if not OPERATOR.match(one)]
+        assert any(hears(literal, found) for literal in literals)
 
 
 @given(TREES, TEXTS, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
