@@ -4,13 +4,13 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rounds", type=int, default=5, help="how often tests/faults restarts a worker (5)")
+    parser.addoption("--rounds", type=int, default=3, help="how often tests/faults restarts a worker (3)")
 
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> int:
     """Of restarts. The option is known where tests/faults is named: `pytest tests/faults --rounds 30`."""
-    return int(request.config.getoption("--rounds", default=5))
+    return int(request.config.getoption("--rounds", default=3))
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ MOMENTS = ((0.05, 0.15), (0.25, 0.35), (0.45, 0.55), (0.65, 0.75), (0.85, 0.95))
     ("seed", "checkpoint_s"),
     [
         pytest.param(1, 1.0, id="rows-wait-for-a-checkpoint"),  # much is lost from memory, and told again
-        pytest.param(4, 0.2, id="rows-are-ahead-of-the-offsets"),  # much is read again that rows hold already
+        # much is read again that rows hold already
+        pytest.param(4, 0.2, id="rows-are-ahead-of-the-offsets", marks=pytest.mark.long),
     ],
 )
 async def test_two_workers_killed_again_and_again_lose_nothing_and_count_nothing_twice(

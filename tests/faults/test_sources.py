@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.faults
 
-BATCH, BATCHES, KILLS = 3, 100, 3
+BATCH, BATCHES, KILLS = 3, 60, 3
 PAUSE_S = 0.4
 """So slowly that no source says more, while a listener starts again, than the other side keeps (a feed: 60 entries)."""
 

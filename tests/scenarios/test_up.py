@@ -173,7 +173,7 @@ async def test_real_sources_are_listened_to_and_the_next_run_goes_on_where_this_
         shown = []
         for _ in range(2):
             missed = await network.say(5)  # while nobody listens
-            process = await run_up(kafka, tmp_path, "--source", host, "--rules", str(rules), "--for", "15s")
+            process = await run_up(kafka, tmp_path, "--source", host, "--rules", str(rules), "--for", "10s")
             lines: list[str] = []
             async for line in process.stdout:
                 lines.append(line.decode())
