@@ -52,6 +52,12 @@ async def talk(other: StandIn, chance: Random) -> list[str]:
     return ids
 
 
+async def end(process: Process) -> None:
+    """Where the test fails, nobody listens on."""
+    if process.exit_code is None:
+        await process.kill()
+
+
 @pytest.mark.timeout(300)
 async def test_nothing_is_lost_or_counted_twice_where_listening_is_killed_in_mid_stream(
     kafka: LocalKafka, prefix: str, tmp_path: Path, say
@@ -70,7 +76,9 @@ async def test_nothing_is_lost_or_counted_twice_where_listening_is_killed_in_mid
         command = ["agents.cli", "--kafka", kafka.bootstrap, "listen", *words]
 
         def listen(number: int) -> Process:
-            return Process("listen", number, command, environment, tmp_path)
+            process = Process("listen", number, command, environment, tmp_path)
+            stack.push_async_callback(end, process)
+            return process
 
         async def said() -> Counter[str]:
             return Counter(
