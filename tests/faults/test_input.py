@@ -17,6 +17,7 @@ FAST = 2_000
 """Records a second, where the pace is of no interest."""
 
 
+@pytest.mark.long
 async def test_every_mention_delivered_2_to_5_times_and_shuffled_counts_once_also_through_a_kill(
     kafka, prefix, tmp_path, say
 ):

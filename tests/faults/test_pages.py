@@ -66,9 +66,8 @@ async def test_a_worker_killed_between_a_send_and_its_record_repeats_it_once_und
     assert not verdict.wrong
 
 
-@pytest.mark.parametrize(
-    "trouble", [pytest.param(failing(500), id="failing"), pytest.param(hanging, id="hanging", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("trouble", [pytest.param(failing(500), id="failing"), pytest.param(hanging, id="hanging")])
 async def test_what_a_stopped_worker_has_not_told_is_told_by_the_next_owner_under_the_same_key(
     kafka, prefix, tmp_path, say, trouble
 ):

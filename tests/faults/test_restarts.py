@@ -19,7 +19,7 @@ BUNDLE_RECORDS = 5
 """Few, so that many bundles are on their way at any moment."""
 
 
-@pytest.mark.parametrize("disk", ["kept", "lost"])
+@pytest.mark.parametrize("disk", [pytest.param("kept", marks=pytest.mark.long), "lost"])
 async def test_a_worker_restarted_with_mentions_waiting_skips_none(kafka, prefix, tmp_path, say, rounds, disk):
     """Where the disk is lost, tables are read from their changelogs while mentions are already being fetched."""
     story = new_story(seed=2)

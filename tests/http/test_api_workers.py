@@ -154,7 +154,7 @@ def one_for_each_partition(settings, text: str = "my acme burns", **fields) -> l
 
 
 async def test_each_mention_is_told_by_the_worker_that_has_it_and_any_other_redirects_there(cluster):
-    mentions = one_for_each_partition(cluster.flow.settings, HOSTILE, author_name="<b>eve</b>")
+    mentions = one_for_each_partition(cluster.flow.settings, HOSTILE, lang="en", author_name="<b>eve</b>")
     await cluster.publish(*mentions)
 
     answered = set()
