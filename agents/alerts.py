@@ -134,9 +134,7 @@ class KeepAlerts:
         for alert in alerts:
             metrics.ALERT_STEPS.labels(alert.change).inc()
             if alert.change != "refreshed":
-                metrics.ALERT_DELAY.labels("published").observe(
-                    max(0.0, (datetime.now(UTC) - alert.at).total_seconds())
-                )
+                metrics.observe_since(metrics.ALERT_DELAY.labels("published"), alert.at, datetime.now(UTC))
             if alert.status == "resolved":
                 state.resolved.append((alert.id, alert.at))
             yield Out(self._topic, self._partition, alert.id.encode(), encode(alert), headers_of(alert))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from streams.core.detectors.interface import Detector, Sign
     from streams.settings import Settings
 
+LATENCY = metrics.LATENCY.labels("counted")
+
 _decode = msgspec.json.Decoder(ON_SCORED).decode
 
 
@@ -92,7 +94,7 @@ class Detect:
         tally.applied += 1
         metrics.APPLIED.inc()
         if value.ingested_at is not None:
-            metrics.LATENCY.labels("counted").observe(max(0.0, (datetime.now(UTC) - value.ingested_at).total_seconds()))
+            metrics.observe_since(LATENCY, value.ingested_at, datetime.now(UTC))
         if value.author_role == "own":
             return
         if value.op == "update":

@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from aiokafka.partitioner import murmur2
-
 from streams import metrics
 from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway, ToBrand, rule_names
 from streams.core.sentiment import Scorer
@@ -19,7 +17,7 @@ from streams.events import headers_of, trace_of
 from streams.outbox import Out
 from streams.records import Mark, ScoredMention, encode
 from streams.tables import SEEN
-from streams.topics import DEAD_LETTERS, RAW, SCORED
+from streams.topics import DEAD_LETTERS, RAW, SCORED, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,7 +69,7 @@ class IntakeDesk:
         self._intake = intake
         self._scored, self._dead = SCORED.full_name(settings), DEAD_LETTERS.full_name(settings)
         self._keyed_partitions = SCORED.partitions(settings)
-        self._partition_of = cache(lambda brand: (murmur2(brand.encode()) & 0x7FFFFFFF) % self._keyed_partitions)
+        self._partition_of = cache(lambda brand: partition_of(brand.encode(), self._keyed_partitions))
         self._forgotten = intake.forgotten
         self._marked: Mark | None = None
         self._marked_at_s = float("-inf")
@@ -142,8 +140,8 @@ class IntakeDesk:
                 and isinstance(record := verdict.record, ScoredMention)
                 and record.ingested_at
             ):
-                metrics.SOURCE_DELAY.observe(max(0.0, (record.ingested_at - record.observed_at).total_seconds()))
-                LATENCY.observe(max(0.0, (now - record.ingested_at).total_seconds()))
+                metrics.observe_since(metrics.SOURCE_DELAY, record.observed_at, record.ingested_at)
+                metrics.observe_since(LATENCY, record.ingested_at, now)
 
     def _count_rules(self) -> None:
         now_s = datetime.now(UTC).timestamp()

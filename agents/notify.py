@@ -123,7 +123,7 @@ class DeliveryDesk:
 def _count(sink: str, alert: Alert, outcome: Outcome) -> None:
     metrics.DELIVERIES.labels(sink, type(outcome).__name__.lower()).inc()
     if isinstance(outcome, Delivered):
-        metrics.ALERT_DELAY.labels("delivered").observe(max(0.0, (datetime.now(UTC) - alert.at).total_seconds()))
+        metrics.observe_since(metrics.ALERT_DELAY.labels("delivered"), alert.at, datetime.now(UTC))
     else:
         metrics.NOTIFIER_FAILURES.labels(sink).inc()
 

@@ -49,7 +49,7 @@ class GroundswellApp(faust.App):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
-            settings.topic_prefix + settings.app_id,
+            settings.group,
             broker=[f"kafka://{broker}" for broker in settings.kafka_bootstrap.split(",")],
             store="rocksdb://",
             TableManager=Tables,

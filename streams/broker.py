@@ -36,6 +36,12 @@ class BrokerError(Exception):
     """The broker cannot be used as it is; the message says what was found, what was expected, and what to do."""
 
 
+def is_told_to_stop() -> bool:
+    """Whether a CancelledError is an order; otherwise something broke off by itself."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 @contextmanager
 def unbroken() -> Iterator[None]:
     """When a broker dies, aiokafka may cancel what waits for its answer; that is no order to stop.
@@ -46,8 +52,7 @@ def unbroken() -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if is_told_to_stop():
             raise
         raise KafkaConnectionError("the connection broke off") from None
 
@@ -118,7 +123,7 @@ async def group_is_ready(settings: Settings) -> bool:
     """Whether workers of this app have joined and every partition is given to one of them."""
     client = await _connect(settings)
     try:
-        state, members = await _group(client, settings.topic_prefix + settings.app_id)
+        state, members = await _group(client, settings.group)
         return state == "Stable" and members > 0
     finally:
         await client.close()
@@ -128,7 +133,7 @@ async def group_members(settings: Settings) -> int:
     """How many workers of this app run, or have died so lately that the broker still waits for them."""
     client = await _connect(settings)
     try:
-        _, members = await _group(client, settings.topic_prefix + settings.app_id)
+        _, members = await _group(client, settings.group)
         return members
     finally:
         await client.close()

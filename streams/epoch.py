@@ -51,7 +51,7 @@ async def begin_new_epochs(settings: Settings) -> list[Begun]:
         NotDeliveredError: stopped half-way; run it again.
     """
     await check_topics(settings)
-    group = settings.topic_prefix + settings.app_id
+    group = settings.group
     if members := await group_members(settings):
         raise BrokerError(
             f"workers of the group {group} still run ({members}): stop them all first. One that was killed is forgotten after "

@@ -152,11 +152,11 @@ class Ledger(Service, Generic[D]):
         page = self._pages.get(tp.partition)
         if page is None or page.generation != generation:
             rows = dict(self._table.rows(tp.partition))
-            sizes = rows.copy()
-            handled = read_handled(rows.pop(LOG_KEY, None))
+            log = rows.pop(LOG_KEY, None)
+            handled = read_handled(log)
             desk = self._open_desk(tp.partition, iter(rows.items()))
             page = self._pages[tp.partition] = Page(tp, desk, generation, self._consumer.positions[tp], handled)
-            page.measure(sizes.items())
+            page.measure([*rows.items(), (LOG_KEY, log)])
             if handled.offset < 0:
                 page.rested_at = monotonic()  # nobody knows what waits here, but we have just begun
         return page

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from streams.core.books import CLASSES
 from streams.core.parse import REASONS
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 AGENTS = ("intake", "detect", "alerts", "notify")
 
@@ -138,6 +143,12 @@ RULE_LAST_MATCH = Gauge(
     ["rule"],
 )
 BUILD_INFO = Gauge("groundswell_build_info", "1, for what runs.", ["version", "python"])
+
+
+def observe_since(histogram: Histogram, then: datetime, now: datetime) -> None:
+    """Observe the seconds from `then` to `now`; clocks that disagree make it 0."""
+    histogram.observe(max(0.0, (now - then).total_seconds()))
+
 
 for _class in CLASSES:
     JUDGED.labels(_class)

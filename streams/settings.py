@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         return f"http://[{host}]:{self.http_port}" if ":" in host else f"http://{host}:{self.http_port}"
 
     @property
+    def group(self) -> str:
+        """The consumer group of all workers, by which changelogs are named as well."""
+        return self.topic_prefix + self.app_id
+
+    @property
     def author_key_bytes(self) -> bytes:
         """The key of the hashes; empty if none was chosen."""
         return blake2b(self.author_key.get_secret_value().encode()).digest() if self.author_key else b""

@@ -45,7 +45,7 @@ class Table:
 
     def full_name(self, settings: Settings) -> str:
         """The compacted topic that holds it: its changelog."""
-        return f"{settings.topic_prefix}{settings.app_id}-{self.name}-changelog"
+        return f"{settings.group}-{self.name}-changelog"
 
 
 # fmt: off

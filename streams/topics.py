@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from aiokafka.partitioner import murmur2
+
 if TYPE_CHECKING:
     from streams.settings import Settings
 
@@ -16,6 +18,11 @@ CLOSED_AFTER_MS = DAY_S * 1000
 
 COMPACTION = {"max.compaction.lag.ms": str(CLOSED_AFTER_MS), "segment.ms": str(CLOSED_AFTER_MS)}
 """What is replaced in a compacted topic is gone in a stated time, not whenever enough of it has gathered."""
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where Java's clients, aiokafka's and ours put a key: by murmur2."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 @dataclass(frozen=True, slots=True)

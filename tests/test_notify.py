@@ -9,7 +9,8 @@ import msgspec
 
 from agents.notify import Courier, DeliveryDesk
 from streams.core.deliveries import Delivered, Retry
-from streams.records import Alert, Evidence, encode
+from streams.records import Alert, encode
+from tests.samples import an_alert
 
 HOUR = timedelta(hours=1)
 
@@ -17,19 +18,7 @@ HOUR = timedelta(hours=1)
 def alert(step: int = 1, *, age: timedelta = timedelta(), change: str = "fired") -> Alert:
     at = datetime.now(UTC) - age
     status = "resolved" if change == "resolved" else "firing"
-    return Alert(
-        id="a1",
-        brand="dell",
-        status=status,
-        change=change,
-        step=step,
-        severity="warning",
-        title="dell: many",
-        started_at=at,
-        at=at,
-        detectors=("volume/all",),
-        evidence=Evidence(window_s=1800, observed=9, expected=1, score=9),
-    )
+    return an_alert(status=status, change=change, step=step, at=at)
 
 
 def record(one: Alert | None):

@@ -12,10 +12,10 @@ from aiohttp.test_utils import TestServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from streams import tracing
-from streams.records import Alert, Evidence
 from streams.settings import SettingsError
 from streams.topics import ALERTS, RAW
 from tests.faults.harness import Flow, new_story, until
+from tests.samples import an_alert
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,19 +94,7 @@ async def say_an_alert(flow: Flow) -> None:
     from tests.faults.oracle import beginning
 
     at = beginning()
-    alert = Alert(
-        id="a1",
-        brand="acme",
-        status="firing",
-        change="fired",
-        step=1,
-        severity="critical",
-        title="my phone burns",
-        started_at=at,
-        at=at,
-        detectors=("volume",),
-        evidence=Evidence(window_s=60, observed=9, expected=1, score=9),
-    )
+    alert = an_alert(brand="acme", severity="critical", title="my phone burns", at=at)
     await flow._producer.send_and_wait(ALERTS.full_name(flow.settings), key=b"a1", value=msgspec.json.encode(alert))
 
 

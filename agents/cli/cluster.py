@@ -6,7 +6,7 @@ To ask changes nothing: no topic is created, no group is joined, nothing is comm
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,26 +82,31 @@ async def look(settings: Settings) -> Cluster:
         there = sorted(wanted.keys() & set(await admin.list_topics()))  # asking for one that is missing may create it
         topics = await admin.describe_topics(there) if there else []
         partitions = {one["topic"]: len(one["partitions"]) for one in topics}
-        group = await ask_group(admin, settings.topic_prefix + settings.app_id)
+        group = await ask_group(admin, settings.group)
     return Cluster(brokers, partitions, await _extents(settings, partitions), group)
 
 
 async def peek(settings: Settings, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, ConsumerRecord]:
     """Read, of each partition, the first record at an offset or after it; none where there is none within `PATIENCE_S`."""
-    found: dict[TopicPartition, ConsumerRecord] = {}
     if not wanted:
-        return found
+        return {}
     async with _consumer(settings) as consumer:
         consumer.assign(list(wanted))
-        for tp, offset in wanted.items():
-            consumer.seek(tp, offset)
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                while left := [tp for tp in wanted if tp not in found]:
-                    for tp, records in (await consumer.getmany(*left, timeout_ms=1000)).items():
-                        found.setdefault(tp, records[0])
-        except TimeoutError:
-            pass  # the rest of a compacted topic may hold nothing any more
+        return await first_records(consumer, wanted, PATIENCE_S)
+
+
+async def first_records(
+    consumer: AIOKafkaConsumer, wanted: Mapping[TopicPartition, int], within_s: float
+) -> dict[TopicPartition, ConsumerRecord]:
+    """Read, of each of these partitions, which are assigned, the first record at an offset or after it, if it comes in time."""
+    found: dict[TopicPartition, ConsumerRecord] = {}
+    for tp, offset in wanted.items():
+        consumer.seek(tp, offset)
+    with suppress(TimeoutError):  # the rest of a compacted topic may hold nothing any more
+        async with asyncio.timeout(within_s):
+            while left := [tp for tp in wanted if tp not in found]:
+                for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
+                    found.setdefault(tp, records[0])
     return found
 
 

@@ -93,7 +93,7 @@ async def _tell_workers(settings: Settings, author: str) -> None:
     await check_topics(settings)
     if not await group_is_ready(settings):
         raise CommandError(
-            f"no worker of group {settings.topic_prefix}{settings.app_id} runs, or they are just sharing the partitions out: "
+            f"no worker of group {settings.group} runs, or they are just sharing the partitions out: "
             "only workers can take out what is in their tables. Start one, or wait a moment, and run this again; nothing was "
             "done."
         )
@@ -123,7 +123,7 @@ async def _applied(settings: Settings) -> None:
             if topic.read_by[0] not in ("people", "subscribers"):
                 async with reading(settings, topic) as reader:
                     begins, ends = await reader.starts(), reader.ends
-                await _handled(admin, settings.topic_prefix + settings.app_id, begins, ends)
+                await _handled(admin, settings.group, begins, ends)
 
 
 async def _handled(admin: AIOKafkaAdminClient, group: str, begins: Ends, ends: Ends) -> None:

@@ -122,7 +122,7 @@ async def traces_in(settings: Settings, topic: Topic | Table, author: str) -> Tr
 async def cut_off(settings: Settings, found: list[Traces]) -> None:
     """Delete plain logs up to just behind the last record that names the author, but nothing that no worker has handled."""
     async with administering(settings) as admin:
-        committed = await admin.list_consumer_group_offsets(settings.topic_prefix + settings.app_id)
+        committed = await admin.list_consumer_group_offsets(settings.group)
         cuts = {
             tp: min(end, committed[tp].offset)
             for one in found

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aiokafka.partitioner import murmur2
 from faust.types import TP
 
 from agents.http.problems import not_now
 from streams.settings import NOBODY
-from streams.topics import RAW
+from streams.topics import RAW, partition_of
 
 if TYPE_CHECKING:
     from agents.intake import IntakeDesk
@@ -23,8 +22,8 @@ LOOK_EVERY_S = 0.02
 
 
 def raw_partition_of(mention_id: str, settings: Settings) -> int:
-    """Where sources put a mention: by murmur2 of its key, as Java's and our producers do."""
-    return int(murmur2(mention_id.encode()) & 0x7FFFFFFF) % settings.raw_partitions
+    """Where sources put a mention."""
+    return partition_of(mention_id.encode(), settings.raw_partitions)
 
 
 class Owners:

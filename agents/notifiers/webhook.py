@@ -11,7 +11,6 @@ import asyncio
 import ipaddress
 import socket
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,7 +20,7 @@ from standardwebhooks import Webhook
 from yarl import URL
 
 from agents.notifiers.interface import Delivered, Refused, Retry
-from streams.core.endpoints import KEY_FORM, is_loopback, webhook_key
+from streams.core.endpoints import IP, KEY_FORM, is_loopback, is_public, retry_after_s, webhook_key
 from streams.records import encode
 from streams.settings import SettingsError
 
@@ -37,12 +36,6 @@ BODY_LIMIT = 20_000  # bytes; receivers may refuse more. Samples are left out, l
 
 BUSY = {408, 409, 425, 429}  # the only 4xx that may change by themselves
 UNHEARD = {425, 429, 503}  # says of itself that it did not take it
-
-IP = ipaddress.IPv4Address | ipaddress.IPv6Address
-UNICAST_6 = ipaddress.ip_network("2000::/3")  # leaves out mapped, translated and site-local addresses
-TUNNEL_6 = ipaddress.ip_network("2002::/16")  # 6to4: an IPv4 address in disguise
-ANYCAST_4 = ipaddress.ip_network("192.88.99.0/24")
-METADATA_4 = ipaddress.ip_address("168.63.129.16")  # Azure's; other clouds' are link-local or private
 
 
 class WebhookNotifier:
@@ -149,23 +142,7 @@ class CheckedResolver(AbstractResolver):
 
 def may_connect(address: IP, *, loopback: bool) -> bool:
     """Whether an alert may be sent there: public unicast only, or loopback only where that was asked for."""
-    if loopback:
-        return address.is_loopback
-    if isinstance(address, ipaddress.IPv6Address):
-        return address in UNICAST_6 and address not in TUNNEL_6 and address.is_global
-    return address.is_global and not address.is_multicast and address not in ANYCAST_4 and address != METADATA_4
-
-
-def retry_after_s(header: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header, seconds or an HTTP date; None where it says nothing usable."""
-    text = (header or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())
+    return address.is_loopback if loopback else is_public(address)
 
 
 def _outcome(status: int, retry_after: str | None, now: datetime) -> Outcome:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from errno import EACCES
 from http import HTTPStatus
 from importlib.metadata import version
@@ -16,6 +15,7 @@ import aiohttp
 import aiohttp.abc
 
 from agents.sources.interface import SourceDownError, SourceError
+from streams.core import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -80,7 +80,7 @@ def _is_public(host: str) -> bool:
         address = ip_address(host)
     except ValueError:
         return True
-    return (getattr(address, "ipv4_mapped", None) or address).is_global
+    return endpoints.is_public(getattr(address, "ipv4_mapped", None) or address)
 
 
 def open_session(reach: Reach | None = None, /, **headers: str) -> aiohttp.ClientSession:
@@ -147,15 +147,7 @@ def refuse(url: str, answer: aiohttp.ClientResponse) -> None:
     raise SourceError(says + hint.get(answer.status, ""))
 
 
-def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:
-    """Seconds to wait, from a `Retry-After` header (RFC 9110: seconds or a date); None: it says nothing usable."""
-    if header is None:
-        return None
-    try:
-        wait_s = float(header)
-    except ValueError:
-        try:
-            wait_s = (parsedate_to_datetime(header) - (now or datetime.now(UTC))).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return min(max(0.0, wait_s), LONGEST_WAIT_S)
+def retry_after_s(header: str | None) -> float | None:
+    """Seconds to wait, from a `Retry-After` header, LONGEST_WAIT_S at most; None: it says nothing usable."""
+    wait_s = endpoints.retry_after_s(header, datetime.now(UTC))
+    return None if wait_s is None else min(wait_s, LONGEST_WAIT_S)

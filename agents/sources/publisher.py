@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
 from agents.sources.interface import Gap, Sourced, SourceDownError
-from streams.broker import unbroken
+from streams.broker import is_told_to_stop, unbroken
 from streams.topics import RAW
 
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ async def _send(source: Source, sender: _Sender, cursor: str | None, in_flight: 
             async for event in events:
                 await in_flight.put((event, await sender.send(event)))
     except asyncio.CancelledError:
-        if (task := asyncio.current_task()) is None or task.cancelling():
+        if is_told_to_stop():
             raise
-        await in_flight.put(SourceDownError(f"{source.name} was broken off"))  # nobody told us to stop
+        await in_flight.put(SourceDownError(f"{source.name} was broken off"))
     except Exception as failed:  # noqa: BLE001  raised by settle, once everything before it is acknowledged
         await in_flight.put(failed)
     else:

@@ -96,7 +96,7 @@ def _messages(topic: Topic) -> list[str]:
 
 def _operations(settings: Settings) -> Iterator[tuple[str, Node]]:
     """The agents' own; whoever else reads is free to, in a consumer group of its own."""
-    group = {"type": "string", "enum": [settings.topic_prefix + settings.app_id]}
+    group = {"type": "string", "enum": [settings.group]}
     for topic in TOPOLOGY:
         channel = {"$ref": f"#/channels/{_key(topic)}"}
         yield (

@@ -47,7 +47,7 @@ class Strip(Generic[Entry]):
 
     def reaches(self, at: Place) -> bool:
         """Whether everything that was noted from `at` on still stands."""
-        full = (len(self._rows) + 1) * ROW > self._capacity + ROW  # from then on there may be some that went
+        full = len(self._rows) * ROW > self._capacity  # from then on there may be some that went
         return not full or next(iter(self._rows)) <= at
 
     # -- rows ------------------------------------------------------------------------------------

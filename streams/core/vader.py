@@ -43,6 +43,8 @@ _SPECIAL: Final = frozenset(
     {"no", "but", "least", "never", "so", "this", "without", "doubt", "or", "nor", "at", "very"}
 )
 
+_ACTING: Final = frozenset({*BOOSTER_DICT, *_SPECIAL, *_IDIOM_WORDS})
+
 
 class Fact(NamedTuple):
     """What is to be said of one word, wherever it stands."""
@@ -83,15 +85,16 @@ class Facts(dict[str, Fact]):
     def of(self, word: str) -> Fact:
         """Work out what is to be said of a word."""
         lower = word.lower()
+        negates = lower in _NEGATE or "n't" in lower
         fact = Fact(
             lower,
             upper=word.isupper(),
             valence=self._lexicon.get(lower),
             boost=BOOSTER_DICT.get(lower, 0.0),
-            negates=lower in _NEGATE or "n't" in lower,
+            negates=negates,
             idiom=lower in _IDIOM_WORDS,
             counts=lower in self._lexicon and lower not in BOOSTER_DICT,
-            acts=lower in BOOSTER_DICT or lower in _NEGATE or "n't" in lower or lower in _SPECIAL | _IDIOM_WORDS,
+            acts=negates or lower in _ACTING,
         )
         if fact[2:] == PLAIN[2:] and lower not in _SPECIAL and lower not in _IN_IDIOMS:
             return PLAIN_UPPER if fact.upper else PLAIN

@@ -138,7 +138,7 @@ async def commit(terminal: Terminal, offset: int) -> None:
     settings = terminal.settings
     worker = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
-        group_id=settings.topic_prefix + settings.app_id,
+        group_id=settings.group,
         enable_auto_commit=False,
     )
     await worker.start()

@@ -72,7 +72,7 @@ async def as_it_stands(terminal: Terminal) -> tuple[dict[int, Books], dict[int, 
     """Books and log rows by partition, and what is committed."""
     async with Eyes(terminal.settings.kafka_bootstrap) as eyes:
         rows = await eyes.latest(SEEN.full_name(terminal.settings))
-        committed = await eyes.committed(terminal.settings.topic_prefix + terminal.settings.app_id)
+        committed = await eyes.committed(terminal.settings.group)
     return (
         {at: msgspec.msgpack.decode(row, type=Books) for (at, key), row in rows.items() if key == BOOKS_KEY},
         {at: read_handled(row) for (at, key), row in rows.items() if key == LOG_KEY},
@@ -131,7 +131,7 @@ def test_no_epoch_begins_while_a_worker_runs(terminal: Terminal) -> None:
     settings = terminal.settings
 
     async def with_a_worker():
-        raw, group = RAW.full_name(settings), settings.topic_prefix + settings.app_id
+        raw, group = RAW.full_name(settings), settings.group
         worker = AIOKafkaConsumer(raw, bootstrap_servers=settings.kafka_bootstrap, group_id=group)
 
         async def is_in() -> bool:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -20,9 +20,10 @@ from streams.core.deliveries import (
     on_outcome,
     to_send,
 )
-from streams.records import Alert, Evidence, Sample
+from streams.records import Alert, Sample
+from tests import samples
+from tests.samples import NOON
 
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AN_HOUR = timedelta(hours=1)
 SAMPLE = Sample(id="bluesky:1", text="my laptop burns", observed_at=NOON, sentiment="negative")
 
@@ -32,18 +33,14 @@ def seconds(n: float) -> timedelta:
 
 
 def an_alert(step=1, change="fired", severity="warning", at=NOON) -> Alert:
-    return Alert(
-        id="a1",
-        brand="dell",
+    return samples.an_alert(
         status="resolved" if change == "resolved" else "firing",
         change=change,
         step=step,
         severity=severity,
-        title="dell: 34 negative mentions in 30 min, 6 expected",
         started_at=NOON,
         at=at,
-        detectors=("volume/negative",),
-        evidence=Evidence(window_s=1800, observed=34, expected=6, score=20.0, samples=(SAMPLE,)),
+        evidence=replace(samples.an_alert().evidence, samples=(SAMPLE,)),
     )
 
 

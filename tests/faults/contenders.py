@@ -81,7 +81,7 @@ class Groundswell:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._group = flow.settings.topic_prefix + flow.settings.app_id
+        self._group = flow.settings.group
         self._raw = RAW.full_name(flow.settings)
 
     async def publish(self, mentions: Sequence[Heard]) -> None:

@@ -206,7 +206,7 @@ class Flow:
         self._rules.write_text(rules)
         self._given = {"session_timeout_s": SESSION_TIMEOUT_S, **settings, "topic_prefix": prefix}
         self.settings = Settings(kafka_bootstrap=kafka.bootstrap, **self._given)
-        self._group = prefix + self.settings.app_id
+        self._group = self.settings.group
         self._processes: list[Process] = []
         self._started = 0
         self._clients = AsyncExitStack()

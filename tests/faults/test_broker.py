@@ -38,7 +38,7 @@ async def test_workers_go_on_by_themselves_once_the_broker_is_back_and_nothing_i
             back_at, waiting = monotonic(), await flow.eyes.ends(RAW.full_name(flow.settings))
 
             async def what_waited_is_handled() -> bool:
-                return await flow.eyes.behind(flow.settings.topic_prefix + flow.settings.app_id, waiting) == 0
+                return await flow.eyes.behind(flow.settings.group, waiting) == 0
 
             await until("workers have gone on", what_waited_is_handled, GO_ON_WITHIN_S)
             went_on_s = monotonic() - back_at

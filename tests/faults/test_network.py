@@ -85,7 +85,7 @@ async def endured(
     over_at, waiting = monotonic(), await flow.eyes.ends(RAW.full_name(flow.settings))
 
     async def what_waited_is_handled() -> bool:
-        return await flow.eyes.behind(flow.settings.topic_prefix + flow.settings.app_id, waiting) == 0
+        return await flow.eyes.behind(flow.settings.group, waiting) == 0
 
     await until("what waited is handled", what_waited_is_handled, DRAINS_WITHIN_S)
     drained_s = monotonic() - over_at

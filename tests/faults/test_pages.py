@@ -184,7 +184,7 @@ def _has_ended(row):
 async def _every_partition_moves_on(flow):
     """Whoever owned it."""
     topics = {topic.full_name(flow.settings) for topic in (RAW, SCORED, SPIKES)}
-    group = flow.settings.topic_prefix + flow.settings.app_id
+    group = flow.settings.group
     before = {tp: offset for tp, offset in (await flow.eyes.committed(group)).items() if tp.topic in topics}
 
     async def each_has_moved():

@@ -32,7 +32,7 @@ async def test_a_worker_whose_partition_makes_no_progress_says_so_and_exits_non_
         worker = flow.start_worker("a", module="tests.faults.hanging", hangs=hangs)
         code = await worker.ended(within_s=PATIENCE_S + 2 * SLACK_S)
         flow.given_up(worker)
-        committed = await flow.eyes.committed(flow.settings.topic_prefix + flow.settings.app_id)
+        committed = await flow.eyes.committed(flow.settings.group)
     say(f"{hangs}: {next(line for line in worker.words.splitlines() if says in line)}")
     assert code == 1
     assert not any(committed.values())

@@ -29,6 +29,7 @@ from streams.records import Alert, Evidence, Mention, Sample, encode
 from streams.topics import ALERTS, RAW
 from tests.faults.harness import Flow, until
 from tests.http.described import check
+from tests.samples import an_alert
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -255,20 +256,8 @@ async def test_every_worker_tells_the_figures_of_every_brand_the_silent_ones_too
 def alert(name: str, minute: int, **fields) -> Alert:
     sample = Sample(id="x:1", text=HOSTILE, observed_at=NOW, sentiment="negative")
     started_at = NOW - timedelta(hours=1) + timedelta(minutes=minute)
-    return Alert(
-        id=name,
-        brand=fields.pop("brand", "acme"),
-        status=fields.pop("status", "firing"),
-        change="fired",
-        step=1,
-        severity="critical",
-        title="acme: 34 negative mentions in 30 min, 6 expected",
-        started_at=started_at,
-        at=started_at,
-        detectors=("volume/negative",),
-        evidence=Evidence(window_s=1800, observed=34, expected=6, score=41.2, samples=(sample,)),
-        **fields,
-    )
+    evidence = Evidence(window_s=1800, observed=34, expected=6, score=41.2, samples=(sample,))
+    return an_alert(id=name, at=started_at, evidence=evidence, **{"brand": "acme", "severity": "critical"} | fields)
 
 
 async def test_every_worker_tells_alerts_with_their_evidence_page_by_page_the_latest_first(cluster):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import socket
-from datetime import UTC, datetime
 from typing import get_args
 
 import pytest
@@ -12,24 +11,15 @@ import pytest
 from agents.notifiers import REGISTRY, build
 from agents.notifiers.interface import Delivered, Outcome
 from agents.notifiers.log import describe
-from streams.records import Alert, Evidence, Sample
+from streams.records import Evidence, Sample
 from streams.settings import SettingsError, load_settings
+from tests.samples import NOON, an_alert
 
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"not a secret, only for the tests").decode()
 HOSTILE = "burns!\nCRITICAL root \x1b[31mowned\x1b[0m \u202edlrow\u202c <script>@here"
 
-ALERT = Alert(
-    id="a1",
-    brand="dell",
-    status="firing",
-    change="fired",
-    step=1,
+ALERT = an_alert(
     severity="critical",
-    title="dell: 34 negative mentions in 30 min, 6 expected",
-    started_at=NOON,
-    at=NOON,
-    detectors=("volume/negative",),
     evidence=Evidence(
         window_s=1800,
         observed=34,

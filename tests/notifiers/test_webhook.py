@@ -6,12 +6,13 @@ import ipaddress
 import json
 import socket
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from standardwebhooks import Webhook
 
 from agents.notifiers.interface import Delivered, Refused, Retry
@@ -21,30 +22,14 @@ from agents.notifiers.webhook import (
     UnsafeAddressError,
     WebhookNotifier,
     may_connect,
-    retry_after_s,
 )
-from streams.records import Alert, Evidence, Sample
+from streams.core.endpoints import retry_after_s
+from streams.records import Sample
 from streams.settings import SettingsError, load_settings
+from tests.samples import NOON, an_alert
 
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"not a secret, only for the tests").decode()
 KEY = "a1.1.webhook"
-
-
-def an_alert(change="fired", samples=()) -> Alert:
-    return Alert(
-        id="a1",
-        brand="dell",
-        status="firing",
-        change=change,
-        step=1,
-        severity="warning",
-        title="dell: 34 negative mentions in 30 min, 6 expected",
-        started_at=NOON,
-        at=NOON,
-        detectors=("volume/negative",),
-        evidence=Evidence(window_s=1800, observed=34, expected=6, score=20.0, samples=samples),
-    )
 
 
 def a_webhook(url, secret=SECRET, **kwargs) -> WebhookNotifier:
@@ -106,7 +91,7 @@ async def notifier(receiver):
 
 
 async def test_the_receiver_can_verify_it_and_read_the_alert(receiver, notifier):
-    assert await notifier.deliver(an_alert("resolved"), KEY) == Delivered()
+    assert await notifier.deliver(an_alert(change="resolved"), KEY) == Delivered()
 
     [(headers, body)] = receiver.requests
     said = Webhook(SECRET).verify(body, headers)
@@ -140,7 +125,7 @@ async def test_connections_are_used_again(receiver, notifier):
 async def test_a_body_too_large_for_receivers_leaves_out_the_last_samples(receiver, notifier):
     samples = tuple(Sample(id=f"s{n}", text="ü" * 2000, observed_at=NOON, sentiment="negative") for n in range(20))
 
-    await notifier.deliver(an_alert(samples=samples), KEY)
+    await notifier.deliver(an_alert(evidence=replace(an_alert().evidence, samples=samples)), KEY)
 
     [(_, body)] = receiver.requests
     kept = [sample["id"] for sample in json.loads(body)["data"]["evidence"]["samples"]]

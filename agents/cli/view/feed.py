@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -12,8 +11,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from agents.cli.cluster import PEEK_BYTES, ask_group
+from agents.cli.cluster import PEEK_BYTES, ask_group, first_records
 from agents.cli.errors import CommandError
+from agents.cli.problems import append_time
 from agents.cli.read import administering, connected, ends_of
 from agents.cli.view.model import Away, Gone, Pulse, Unreadable
 from streams.records import Alert, BrandStats, SourceState
@@ -109,7 +109,7 @@ async def _measure(settings: Settings, tell: Callable[[Event], None]) -> None:
         max_partition_fetch_bytes=PEEK_BYTES,
         request_timeout_ms=int(SILENCE_S * 1000),  # also while it connects: a firewall, too, says nothing
     )
-    raw, group = RAW.full_name(settings), settings.topic_prefix + settings.app_id
+    raw, group = RAW.full_name(settings), settings.group
     async with connected(probe, settings), administering(settings) as admin:
         handled: Ends = {}
         for table in STATE:
@@ -130,13 +130,6 @@ async def _oldest_s(probe: AIOKafkaConsumer, waiting: Mapping[TopicPartition, in
     """How old the oldest of the first records that wait is; 0.0 where none does. What has expired waits no more."""
     probe.pause(*probe.assignment())
     probe.resume(*waiting)
-    for tp, offset in waiting.items():
-        probe.seek(tp, offset)
-    oldest_ms: dict[TopicPartition, int] = {}
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PEEK_S):
-            while left := [tp for tp in waiting if tp not in oldest_ms]:
-                for tp, records in (await probe.getmany(*left, timeout_ms=500)).items():
-                    oldest_ms.setdefault(tp, records[0].timestamp)
-    now_ms = datetime.now(UTC).timestamp() * 1000
-    return max((max(0.0, now_ms - at_ms) / 1000 for at_ms in oldest_ms.values()), default=0.0)
+    oldest = await first_records(probe, waiting, PEEK_S)
+    now = datetime.now(UTC)
+    return max((max(0.0, (now - append_time(record)).total_seconds()) for record in oldest.values()), default=0.0)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from agents.sources.interface import Gap, Reached, Sourced, SourceError
@@ -14,6 +13,7 @@ from agents.sources.mail.mailbox import Mailbox
 from agents.sources.mail.message import read_message
 from agents.sources.options import Options, Secret
 from agents.sources.times import Clock
+from streams.core.endpoints import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -66,7 +66,7 @@ class Email:
         Raises:
             SourceError: without TLS, the password would leave this machine.
         """
-        if not tls and not _is_loopback(host):
+        if not tls and not is_loopback(host):
             raise SourceError(f"email: tls=no sends the password to {host} in plain sight; leave it out")
         self._host, self._port, self._user, self._password = host, port or (993 if tls else 143), user, password
         self._mailbox, self._tls, self._since, self._every_s = mailbox, tls, since, every_s
@@ -150,13 +150,6 @@ class Email:
         if mention is None:
             return Sourced(f"email:unreadable/{cursor}".encode(), letter.raw, cursor)
         return Sourced.of(mention, cursor)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _read(cursor: str | None) -> tuple[int | None, int]:
