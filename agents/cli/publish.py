@@ -174,9 +174,10 @@ async def listeners_of(settings: Settings, sources: Sequence[Source]) -> list[Li
         CommandError: no broker answers, or its topics are missing.
     """
     states = await read_source_states(settings)
-    cursors = {source: states.get(source.cursor_key) for source in sources if source.cursor_key}
+    kept = [states.get(source.cursor_key or "") for source in sources]
     return [
-        Listener(source, settings, cursor=kept.cursor if (kept := cursors.get(source)) else None) for source in sources
+        Listener(source, settings, cursor=state.cursor if state else None)
+        for source, state in zip(sources, kept, strict=True)
     ]
 
 

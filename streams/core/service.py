@@ -12,9 +12,10 @@ from functools import lru_cache
 from math import copysign
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from streams.core.chunks import REMEMBERED_CHUNKS
 from streams.core.servicelexicon import service_lexicon
 from streams.core.servicewords import Word, Words, key_of
-from streams.core.vader import PLAIN, REMEMBERED_WORDS, Fact, emphasis, normal, shares, valences
+from streams.core.vader import PLAIN, Fact, emphasis, normal, shares, valences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,7 @@ class _Names(dict[str, str]):
             what = "handle" if key[1:].startswith(self._whole) else ""
         else:
             what = "begins" if key in self._begin else "name" if key in self._whole else ""
-        if len(self) < REMEMBERED_WORDS:
+        if len(self) < REMEMBERED_CHUNKS:
             self[key] = what
         return what
 

@@ -8,8 +8,9 @@ import re
 import string
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from streams.core.chunks import LONGEST_REMEMBERED, ChunkMemory
 from streams.core.text import pieces
-from streams.core.vader import LONGEST_REMEMBERED, PLAIN, REMEMBERED_WORDS
+from streams.core.vader import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,8 +58,8 @@ def key_of(word: str) -> str:
     return NUMBER if _NUMBER.fullmatch(key) else key
 
 
-class Words(dict[str, tuple[Word, ...]]):
-    """The words of each chunk of text between white space, as a bounded memory."""
+class Words(ChunkMemory[tuple[Word, ...]]):
+    """The words of each chunk."""
 
     def __init__(
         self,
@@ -72,13 +73,9 @@ class Words(dict[str, tuple[Word, ...]]):
         self._fact_of, self._trie, self._known, self._strong = fact_of, trie, known, strong
         self._emoji = re.compile("|".join(map(re.escape, sorted(emojis, key=len, reverse=True))))
 
-    def __missing__(self, chunk: str) -> tuple[Word, ...]:
-        words = tuple(self._cut(chunk))
-        if len(chunk) <= LONGEST_REMEMBERED:
-            if len(self) >= REMEMBERED_WORDS:
-                self.clear()
-            self[chunk] = words
-        return words
+    def work_out(self, chunk: str) -> tuple[Word, ...]:
+        """Cut a chunk into words, each with its facts."""
+        return tuple(self._cut(chunk))
 
     def _cut(self, chunk: str) -> Iterable[Word]:
         if chunk.isascii():  # most new chunks are plain words, handles and links

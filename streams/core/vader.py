@@ -22,11 +22,11 @@ from vaderSentiment.vaderSentiment import (
     SentimentIntensityAnalyzer,
 )
 
+from streams.core.chunks import ChunkMemory
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-REMEMBERED_WORDS = 50_000
-LONGEST_REMEMBERED = 40
 ALPHA: Final = 15
 """The sum at which the compound score is 0.71."""
 DAMPED: Final = (1.0, 0.95, 0.9)
@@ -66,21 +66,17 @@ PLAIN: Final = Fact("", upper=False, valence=None, boost=0.0, negates=False, idi
 PLAIN_UPPER: Final = PLAIN._replace(upper=True)
 
 
-class Facts(dict[str, Fact]):
-    """The facts of each chunk of text between white space, as a bounded memory."""
+class Facts(ChunkMemory[Fact]):
+    """The facts of each chunk."""
 
     def __init__(self, lexicon: Mapping[str, float]) -> None:
         super().__init__()
         self._lexicon = lexicon
 
-    def __missing__(self, chunk: str) -> Fact:
+    def work_out(self, chunk: str) -> Fact:
+        """Of the word that a chunk is, without the punctuation around it."""
         bare = chunk.strip(string.punctuation)
-        fact = self.of(chunk if len(bare) <= 2 else bare)
-        if len(chunk) <= LONGEST_REMEMBERED:
-            if len(self) >= REMEMBERED_WORDS:
-                self.clear()
-            self[chunk] = fact
-        return fact
+        return self.of(chunk if len(bare) <= 2 else bare)
 
     def of(self, word: str) -> Fact:
         """Work out what is to be said of a word."""

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import ahocorasick
 
+from streams.core.chunks import ChunkMemory
 from streams.core.text import fold, pieces, tokens_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.core.tree import Atom
-
-REMEMBERED_CHUNKS = 50_000
-LONGEST_REMEMBERED = 40
 
 
 class Touch(NamedTuple):
@@ -36,20 +34,16 @@ Touches = dict[int, tuple[Touch, ...]]
 NOTHING: Touches = {}
 
 
-class TokenCounts(dict[str, int]):
-    """How many token positions a chunk has; a bounded memory."""
+class TokenCounts(ChunkMemory[int]):
+    """How many token positions a chunk has."""
 
-    def __missing__(self, chunk: str) -> int:
-        count = tokens_in(chunk)
-        if len(chunk) <= LONGEST_REMEMBERED:
-            if len(self) >= REMEMBERED_CHUNKS:
-                self.clear()
-            self[chunk] = count
-        return count
+    def work_out(self, chunk: str) -> int:
+        """Count them."""
+        return tokens_in(chunk)
 
 
-class Vocabulary(dict[str, Touches]):
-    """All atoms of all rules by number, and, as a bounded memory, what each chunk satisfies."""
+class Vocabulary(ChunkMemory[Touches]):
+    """All atoms of all rules by number, and what each chunk satisfies."""
 
     def __init__(self, atoms: Iterable[Atom]) -> None:
         super().__init__()
@@ -76,13 +70,9 @@ class Vocabulary(dict[str, Touches]):
         """Whether any rule has an atom of this kind."""
         return any(k == kind for k, _ in self._words)
 
-    def __missing__(self, chunk: str) -> Touches:
-        touches = NOTHING if self._means_nothing(chunk) else self._touches(chunk)
-        if len(chunk) <= LONGEST_REMEMBERED:
-            if len(self) >= REMEMBERED_CHUNKS:
-                self.clear()
-            self[chunk] = touches
-        return touches
+    def work_out(self, chunk: str) -> Touches:
+        """Look a chunk's pieces up among the atoms."""
+        return NOTHING if self._means_nothing(chunk) else self._touches(chunk)
 
     def _means_nothing(self, chunk: str) -> bool:
         """Whether no literal is in a chunk. Folding may join letters beyond ASCII, so those are always looked at."""
