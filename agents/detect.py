@@ -14,6 +14,7 @@ import msgspec
 from streams import metrics
 from streams.core.detectors import REGISTRY
 from streams.core.detectors.interface import Heard
+from streams.core.redeliveries import fingerprint
 from streams.core.tally import Tally
 from streams.events import headers_of
 from streams.keyed import KeyedDesk
@@ -51,6 +52,22 @@ def register(app: GroundswellApp) -> None:
 
 def _origin(value: ScoredMention | Removal | Mark, _: object) -> Origin:
     return value.origin
+
+
+def _heard(mention: ScoredMention, author_key: bytes) -> Heard:
+    """An author nobody names is as many as there are mentions."""
+    at_s, created_at = mention.observed_at.timestamp(), mention.author_created_at
+    return Heard(
+        at_s=at_s,
+        id=mention.id,
+        label=mention.sentiment.label,
+        issues=mention.issues,
+        author=fingerprint(mention.author_id or mention.id, author_key),
+        text=mention.text or mention.title or "",
+        source=mention.source,
+        followers=mention.author_followers or 0,
+        author_age_s=None if created_at is None else max(at_s - created_at.timestamp(), 0.0),
+    )
 
 
 class Brand:
@@ -101,14 +118,7 @@ class Detect:
             tally.edit(value)
             return
         tally.add(value, self._author_key)
-        heard = Heard(
-            at_s=value.observed_at.timestamp(),
-            id=value.id,
-            label=value.sentiment.label,
-            issues=value.issues,
-            author=value.author_id or "",
-            text=value.text,
-        )
+        heard = _heard(value, self._author_key)
         for name, detector in self._detectors.items():
             if name not in state.detectors:
                 state.detectors[name] = detector.start(heard.at_s)

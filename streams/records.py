@@ -157,11 +157,13 @@ class ScoredMention(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     author_id: str | None = None
     author_name: str | None = None
     author_followers: int | None = None
+    author_created_at: Time | None = None
     posted_at: Time | None = None
     ingested_at: Time | None = None
     url: str | None = None
     in_reply_to: str | None = None
     root: str | None = None
+    place: Place | None = None
     direction: Literal["inbound", "outbound"] | None = None
     rules_version: str = ""
     hits: tuple[Hit, ...] = ()

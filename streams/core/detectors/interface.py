@@ -18,15 +18,60 @@ if TYPE_CHECKING:
 State = TypeVar("State", bound=Struct)
 
 
+class Voice(Struct, frozen=True):
+    """How much of its own a mention has to say; see `streams.core.detectors.independence`.
+
+    `weight` is 1 for an original by somebody who has not just spoken, less for a repost, for a text that
+    was seen already, for an author who repeats. `copy` says that its text, or nearly it, was heard before.
+    """
+
+    weight: float = 1.0
+    copy: bool = False
+    first_seen: bool = True
+    """The author was never heard on this brand before."""
+
+
 class Heard(Struct, frozen=True):
-    """What a detector may know of one public mention. `at_s` is observed_at, seconds since 1970 UTC."""
+    """What a detector may know of one public mention. `at_s` is observed_at, seconds since 1970 UTC.
+
+    `author` is a keyed 64-bit hash, stable between runs; `author_age_s` is how old the account was.
+    """
 
     at_s: float
     id: str
     label: Literal["negative", "neutral", "positive", "unscored"]
     issues: tuple[str, ...] = ()
-    author: str = ""
+    author: int = 0
     text: str = ""
+    source: str = ""
+    followers: int = 0
+    author_age_s: float | None = None
+    voice: Voice = Voice()
+
+
+class Plan(Struct, frozen=True):
+    """What a brand's rules ask of detectors.
+
+    `timezone` is an IANA name: days and weeks are its. `hazards` holds, for each hazard issue, how many
+    distinct authors within how many seconds suffice.
+    """
+
+    timezone: str = "UTC"
+    hazards: dict[str, tuple[int, int]] = {}
+
+
+NO_PLAN = Plan()
+
+Nature = Literal["trouble", "praise", "flood", "notable"]
+"""trouble: may page. praise: a storm of applause. flood: few voices, or copies, pretending to be many. notable: worth a look."""
+
+
+class Rising(Struct, frozen=True):
+    """A term behind a sign: `observed` mentions (weighted) hold it, `lift` times its usual share."""
+
+    term: str
+    observed: float
+    lift: float
 
 
 class Sign(Struct, frozen=True):
@@ -34,7 +79,8 @@ class Sign(Struct, frozen=True):
 
     `observed` and `expected` are mentions within `window_s` seconds; `score` is about
     -ln(probability). `episode_s` is the start of the episode's first bucket, and with `series` and
-    `step` (from 1) identifies the sign.
+    `step` (from 1) identifies the sign. Where the detector knows them: `mentions` are the ids of the
+    latest few behind it (at most 12), `authors` how many distinct people, `terms` what they say.
     """
 
     series: str
@@ -46,6 +92,10 @@ class Sign(Struct, frozen=True):
     expected: float
     score: float
     window_s: int
+    nature: Nature = "trouble"
+    mentions: tuple[str, ...] = ()
+    authors: int | None = None
+    terms: tuple[Rising, ...] = ()
 
 
 class Detector(Protocol[State]):
@@ -60,11 +110,14 @@ class Detector(Protocol[State]):
     def start(self, now_s: float) -> State:
         """A brand first heard of at `now_s`."""
 
-    def heard(self, state: State, mention: Heard) -> Sequence[Sign]:
+    def heard(self, state: State, mention: Heard, plan: Plan = NO_PLAN) -> Sequence[Sign]:
         """One mention, in log order; it may be up to the allowed lateness behind the latest time."""
 
-    def passed(self, state: State, now_s: float) -> Sequence[Sign]:
-        """Event time has reached `now_s`. Saying so twice, or in smaller steps, changes nothing."""
+    def passed(self, state: State, now_s: float, plan: Plan = NO_PLAN, *, deaf: bool = False) -> Sequence[Sign]:
+        """Event time has reached `now_s`. Saying so twice, or in smaller steps, changes nothing.
+
+        `deaf`: the brand's source has fallen silent, so what did not come since the last call teaches nothing.
+        """
 
     def due_s(self, state: State) -> float:
         """Before this time `passed` has nothing to do."""

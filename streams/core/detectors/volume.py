@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from streams.core.detectors.interface import Sign
+from streams.core.detectors.interface import NO_PLAN, Sign
 from streams.core.detectors.series import DAY_S, SeriesParams
 from streams.core.detectors.tracks import Tracker, Tracks
 from streams.records import Expected
@@ -22,7 +22,7 @@ from streams.records import Expected
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streams.core.detectors.interface import Heard
+    from streams.core.detectors.interface import Heard, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class VolumeDetector:
             )
         return told
 
-    def heard(self, state: VolumeState, mention: Heard) -> Sequence[Sign]:
+    def heard(self, state: VolumeState, mention: Heard, plan: Plan = NO_PLAN) -> Sequence[Sign]:  # noqa: ARG002
         """Count one mention and judge. In a bin already sealed it is too late to count.
 
         After FORGOTTEN_AFTER_S without a word everything is learned anew: nobody knows what is usual then.
@@ -145,7 +145,14 @@ class VolumeDetector:
                 signs.append(self._speak(state, series, score, mention.at_s))
         return signs
 
-    def passed(self, state: VolumeState, now_s: float) -> Sequence[Sign]:
+    def passed(
+        self,
+        state: VolumeState,
+        now_s: float,
+        plan: Plan = NO_PLAN,  # noqa: ARG002
+        *,
+        deaf: bool = False,  # noqa: ARG002
+    ) -> Sequence[Sign]:
         """Complete and seal, bin by bin, up to `now_s`: silence is learned from too."""
         signs: list[Sign] = []
         if self.due_s(state) > now_s:
