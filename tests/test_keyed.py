@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.keyed import CLOCK_KEY, KeyedDesk
+from streams.merge import MOST_WAITING, PATIENCE_MS
 from streams.outbox import Out
 from streams.records import Mark, Origin, Removal, ScoredMention, Sentiment, encode
 
@@ -65,6 +67,9 @@ class CountByMinute:
 class Record:
     key: bytes | None
     value: bytes
+    offset: int = field(default_factory=itertools.count().__next__)
+    timestamp: int = 0
+    """When the broker appended it, ms."""
 
 
 def desk(rows=(), lanes: int = 1) -> KeyedDesk[Counted]:
@@ -179,6 +184,63 @@ def test_a_removal_for_everybody_touches_only_the_rows_that_it_concerns():
     assert [key for key, _ in one.changed_rows()] == [b"dell"]
 
 
+def test_lanes_are_applied_in_the_order_of_time_whichever_comes_first():
+    """While a backlog is read, one raw partition is hours ahead of another."""
+    first = [said("dell", offset, 3600 * offset, lane=0) for offset in range(4)]
+    second = [said("dell", offset, 3600 * offset + 1800, lane=1) for offset in range(4)]
+    one, other = desk(lanes=2), desk(lanes=2)
+
+    one.handle([*first, *second, mark(20_000, 0), mark(20_000, 1)], 0)
+    other.handle([*second, *first, mark(20_000, 1), mark(20_000, 0)], 0)
+
+    in_order = [f"{lane}.{offset}" for offset in range(4) for lane in range(2)]
+    assert states(one) == states(other) == {"dell": in_order}
+
+
+def test_a_lane_keeps_its_order_whatever_its_mentions_say():
+    one = desk(lanes=2)
+
+    one.handle([said("dell", 0, 500), said("dell", 1, 400), mark(450, 1), mark(600, 1)], 0)
+
+    assert states(one) == {"dell": ["0.0", "0.1"]}
+
+
+def test_what_waits_is_not_covered_by_the_rows():
+    one = desk(lanes=2)
+    records = [mark(0, 1), said("dell", 0, 60), said("dell", 0, 30, lane=1), said("dell", 1, 90)]
+    for offset, record in enumerate(records):
+        record.offset = offset
+
+    one.handle(records, 0)
+
+    assert states(one) == {"dell": ["1.0"]}
+    assert one.covered(4) == 1
+    one.handle([mark(90, 1)], 0)
+    assert one.covered(5) == 5
+
+
+def test_a_lane_that_nobody_works_on_holds_a_page_back_for_seconds_only():
+    one = desk(lanes=2)
+    one.handle([mark(0, 1), said("dell", 0, 60)], 0)
+
+    def after(ms: int) -> dict[str, list[str]]:
+        late = mark(60 + ms / 1000)
+        late.timestamp = ms
+        one.handle([late], 0)
+        return states(one)
+
+    assert after(PATIENCE_MS) == {}
+    assert after(PATIENCE_MS + 1) == {"dell": ["0.0"]}
+
+
+def test_no_more_waits_than_fits_into_memory():
+    one = desk(lanes=2)
+
+    one.handle([mark(0, 1), *(said("dell", offset, 60 + offset) for offset in range(MOST_WAITING + 2))], 0)
+
+    assert states(one) == {"dell": ["0.0", "0.1"]}
+
+
 LOG = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["dell", "hp"]), st.integers(0, 400), st.integers(0, 1)),
@@ -198,6 +260,7 @@ def log_of(steps) -> list[Record]:
         else:
             records.append(said(brand, offsets[lane], seconds, lane))
             offsets[lane] += 1
+        records[-1].offset, records[-1].timestamp = len(records) - 1, 1000 * len(records)
     return records
 
 
@@ -220,7 +283,7 @@ def test_the_same_log_says_the_same_however_it_is_cut_and_wherever_the_worker_is
             written = data.draw(st.integers(0, len(changed)))
             rows |= dict(changed[:written])
             if written == len(changed):
-                committed = position
+                committed = worker.covered(position)
             else:
                 worker, position = desk(sorted(rows.items()), lanes=2), committed
         elif data.draw(st.booleans()):
