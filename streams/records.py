@@ -203,11 +203,13 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="remova
 class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mark", tag_field="kind"):
     """Progress: everything of the origin's partition up to `time` has been told.
 
-    `time` is absent where that partition holds nothing at all, so that it holds nobody back.
+    `time` is absent where that partition holds nothing at all, so that it holds nobody back. `silent` names the
+    sources that there have fallen silent, as a dead connection does.
     """
 
     origin: Origin
     time: Time | None = None
+    silent: tuple[str, ...] = ()
 
 
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,6 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from streams.core.pace import Pace
+
 CLASSES: Final = ("matched", "unmatched", "excluded", "duplicate", "dead", "control")
 BOOKS_KEY = b"\0books"
 """Keys of this kind come last wherever a partition's rows are written."""
@@ -24,7 +26,7 @@ class Books(Struct):
 
     `highest` is the latest observed_at, `told` how far time went on while all was quiet. `classes`
     counts records by source (the first SOURCES of them) and class, `scored` the records told to each brand,
-    `heard` is the latest observed_at of each source, `rules` the version that judged last, `forgotten`
+    `heard` is the latest observed_at of each source, `paces` how often it speaks, `rules` the version that judged last, `forgotten`
     counts the mentions that dropped out of the memory of redeliveries for lack of room. `author_key` tells one
     key from another under which authors were remembered, not what it is. `before` is how many offsets the logs
     of earlier epochs had, `begin` is where this epoch begins. `recent` and `recent_rejected` count the latest records, older ones ever less.
@@ -45,6 +47,7 @@ class Books(Struct):
     author_key: int | None = None
     before: int = 0
     begin: int = 0
+    paces: dict[str, Pace] = {}
 
     def enter(self, offset: int, source: str, what: str, observed_at: datetime | None, window: int) -> None:
         """Enter a record under its class. `window` is about how many records count as recent."""
@@ -54,9 +57,22 @@ class Books(Struct):
         self.offset = offset
         if observed_at is not None:
             self.heard[source] = max(self.heard.get(source, observed_at), observed_at)
+            at_s = observed_at.timestamp()
+            if source in self.paces:
+                self.paces[source].hear(at_s)
+            else:
+                self.paces[source] = Pace(at_s)
         keep = 1 - 1 / window
         self.recent = self.recent * keep + 1
         self.recent_rejected = self.recent_rejected * keep + (what == "dead")
+
+    def silent(self) -> tuple[str, ...]:
+        """The sources that have fallen silent."""
+        time = self.time()
+        if time is None:
+            return ()
+        now_s = time.timestamp()
+        return tuple(sorted(source for source, pace in self.paces.items() if pace.is_silent(now_s)))
 
     def time(self) -> datetime | None:
         """How far the partition's time has come; None: it has never held a mention."""

@@ -262,7 +262,7 @@ class Intake:
 
     def mark(self, time: datetime | None) -> Mark:
         """Say that everything up to `time` has been told."""
-        return Mark(origin=self._origin(self.books.offset), time=time)
+        return Mark(origin=self._origin(self.books.offset), time=time, silent=self.books.silent())
 
     def changed_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call, the books last."""

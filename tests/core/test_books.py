@@ -54,3 +54,16 @@ def test_while_all_is_remembered_a_removed_account_is_told_to_its_brands_only():
     desk.judge([post(0, "dell", author_id="ann"), post(1, "hp", author_id="bob")])
     verdicts, _ = restarted(desk).judge([removal_of("bob", 2)])
     assert [brand for brand, _ in told(verdicts)] == ["hp"]
+
+
+def test_a_source_that_has_fallen_silent_is_named_until_it_speaks_again():
+    desk = intake()
+    desk.judge([post(n, "weather", at=NOW - timedelta(hours=8, minutes=200 - n)) for n in range(200)])
+    assert desk.mark(desk.time()).silent == ()
+
+    desk.quiet_until(NOW)
+    assert desk.mark(desk.time()).silent == ("x",)
+    assert restarted(desk).mark(NOW).silent == ("x",)
+
+    desk.judge([post(200, "weather", at=NOW)])
+    assert desk.mark(desk.time()).silent == ()
