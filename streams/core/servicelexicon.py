@@ -9,13 +9,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.core.servicewords import NUMBER, TIME, key_of
-from streams.core.vader import PLAIN
+from streams.core.vader import PLAIN, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from streams.core.servicewords import Word
-    from streams.core.vader import Fact
 
 STRONGEST: Final = 4.0
 """Valences run from minus to plus this, as VADER's do."""
@@ -46,8 +44,8 @@ class Node(dict[str, "Node"]):
     def mean(self, entry: Entry) -> None:
         """Let a phrase end here."""
         self.entry = entry
-        self.fact = PLAIN._replace(valence=entry.valence or None, counts=entry.valence != 0)
-        self.shouted = self.fact._replace(upper=True)
+        self.fact = Fact("", upper=False, valence=entry.valence or None)
+        self.shouted = Fact("", upper=True, valence=entry.valence or None)
 
 
 class Lexicon(NamedTuple):
@@ -60,18 +58,15 @@ class Lexicon(NamedTuple):
     """What may stand inside a phrase; "" is a name that was masked."""
     trie: Node
 
-    def find(self, words: Sequence[Word], at: int) -> tuple[int, Node] | None:
-        """The longest phrase of several words from this one on: where it ends (exclusive), and where in the trie."""
-        node = words[at].node
-        return self._longest(node, words, at + 1) if node else None
-
-    def _longest(self, node: Node, words: Sequence[Word], at: int) -> tuple[int, Node] | None:
-        for further in range(at, min(at + MOST_SKIPPED + 1, len(words))):
-            key = words[further].key
+    def find(self, node: Node, keys: Sequence[str], at: int) -> tuple[int, Node] | None:
+        """The longest phrase that goes on from a node with the word at a place: where it ends (exclusive), and its node."""
+        for key in keys[at : at + MOST_SKIPPED + 1]:
+            at += 1
             if key in node:
                 deeper = node[key]
-                if found := self._longest(deeper, words, further + 1) or (deeper.entry and (further + 1, deeper)):
-                    return found
+                further = self.find(deeper, keys, at) if deeper else None
+                if further or deeper.entry:
+                    return further or (at, deeper)
             if key not in self.fillers:
                 break
         return None

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 import string
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from streams.core.chunks import LONGEST_REMEMBERED, ChunkMemory
 from streams.core.text import pieces
@@ -29,11 +30,12 @@ _APART: Final = re.compile(r"(?<=\w)(?:[,;:/…]|\.{2,}|[!?]+|--+|—|–|&)(?=[
 _STRAIGHT: Final = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"'})
 
 
-class Word(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Word:
     """One word: as written, the key by which the lexicon and names know it, and VADER's facts about it.
 
     `node` is where phrases of several words that begin with it go on, if there are any; `hint` is what it says
-    beside boosting or negating others; `speaks` if there is either. `kind` is "word", "tag" (a part of one), "emoji" or "handle"; `ends` marks the last word of a sentence, `asks` of a question.
+    beside boosting or negating others; `speaks` if there is either. `kind` is "word", "tag" (a part of one), "emoji" or "handle"; `ends` is the mark that ends a sentence with it: one of ".", "!" and "?", or "".
     """
 
     text: str
@@ -43,8 +45,12 @@ class Word(NamedTuple):
     hint: float = 0.0
     speaks: bool = False
     kind: str = "word"
-    ends: bool = False
-    asks: bool = False
+    ends: str = ""
+    marks: bool = field(init=False)
+    """It is a handle or ends a sentence."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "marks", bool(self.ends) or self.kind == "handle")
 
 
 def key_of(word: str) -> str:
@@ -88,7 +94,7 @@ class Words(ChunkMemory[tuple[Word, ...]]):
         words = list(self._whole(chunk))
         if _ENDS.search(chunk):
             words = words or [Word(chunk, chunk[-1], PLAIN)]
-            words[-1] = words[-1]._replace(ends=True, asks="?" in chunk)
+            words[-1] = replace(words[-1], ends="?" if "?" in chunk else "!" if "!" in chunk else ".")
         return words
 
     def _whole(self, chunk: str) -> Iterable[Word]:

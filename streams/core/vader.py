@@ -43,27 +43,42 @@ _SPECIAL: Final = frozenset(
     {"no", "but", "least", "never", "so", "this", "without", "doubt", "or", "nor", "at", "very"}
 )
 
-_ACTING: Final = frozenset({*BOOSTER_DICT, *_SPECIAL, *_IDIOM_WORDS})
+_NEXT: Final = frozenset({"this", "least"})
+"""They act on the next word only."""
 
 
-class Fact(NamedTuple):
-    """What is to be said of one word, wherever it stands."""
+class Fact:
+    """What is to be said of one word, wherever it stands.
 
-    lower: str
-    upper: bool
-    valence: float | None
-    """In the lexicon; None: not in it."""
-    boost: float
-    negates: bool
-    idiom: bool
-    counts: bool = False
-    """It has a valence and is no booster."""
-    acts: bool = False
-    """It may change the valences of words around it, or what it is itself depends on where it stands."""
+    A class with slots, and everything worked out beforehand: it is read far more often than made.
+    """
+
+    __slots__ = ("acts", "boost", "counts", "idiom", "lower", "marked", "negates", "reach", "upper", "valence")
+
+    def __init__(self, lower: str, *, upper: bool, valence: float | None) -> None:
+        self.lower = lower
+        self.upper = upper
+        self.valence = valence
+        """In the lexicon; None: not in it."""
+        self.boost: float = BOOSTER_DICT.get(lower, 0.0)
+        self.negates = lower in _NEGATE or "n't" in lower
+        self.idiom = lower in _IDIOM_WORDS
+        self.counts = valence is not None and not self.boost
+        """It has a valence and is no booster."""
+        self.reach = 3 if self.negates or self.boost or lower == "no" else int(lower in _NEXT)
+        """How many words further on it may change a valence."""
+        self.acts = self.reach > 0 or self.idiom or lower == "but"
+        """It may change the valences of words around it, or what it is itself depends on where it stands."""
+        self.marked = upper or self.counts or self.acts
+        """There is something to look at in it."""
+
+    def felt_as(self, valence: float | None) -> Fact:
+        """The same word with another valence; a word that boosts or negates has none."""
+        return Fact(self.lower, upper=self.upper, valence=None if self.boost or self.negates else valence)
 
 
-PLAIN: Final = Fact("", upper=False, valence=None, boost=0.0, negates=False, idiom=False)
-PLAIN_UPPER: Final = PLAIN._replace(upper=True)
+PLAIN: Final = Fact("", upper=False, valence=None)
+PLAIN_UPPER: Final = Fact("", upper=True, valence=None)
 
 
 class Facts(ChunkMemory[Fact]):
@@ -81,23 +96,13 @@ class Facts(ChunkMemory[Fact]):
     def of(self, word: str) -> Fact:
         """Work out what is to be said of a word."""
         lower = word.lower()
-        negates = lower in _NEGATE or "n't" in lower
-        fact = Fact(
-            lower,
-            upper=word.isupper(),
-            valence=self._lexicon.get(lower),
-            boost=BOOSTER_DICT.get(lower, 0.0),
-            negates=negates,
-            idiom=lower in _IDIOM_WORDS,
-            counts=lower in self._lexicon and lower not in BOOSTER_DICT,
-            acts=negates or lower in _ACTING,
-        )
-        if fact[2:] == PLAIN[2:] and lower not in _SPECIAL and lower not in _IN_IDIOMS:
+        fact = Fact(lower, upper=word.isupper(), valence=self._lexicon.get(lower))
+        if fact.valence is None and not fact.acts and lower not in _LOOKED_AT:
             return PLAIN_UPPER if fact.upper else PLAIN
         return fact
 
 
-_IN_IDIOMS: Final = frozenset(word for phrase in _IDIOMS for word in phrase.split())
+_LOOKED_AT: Final = _SPECIAL.union(word for phrase in _IDIOMS for word in phrase.split())
 
 
 class Explained(NamedTuple):
@@ -188,24 +193,26 @@ def emphasis(text: str) -> float:
 
 def valences(facts: Sequence[Fact]) -> list[tuple[int, float]]:
     """The words that count, by place, each with its valence where it stands; those that come to 0 may be left out."""
-    felt = [at for at, fact in enumerate(facts) if fact.counts]
+    marked = [(at, fact) for at, fact in enumerate(facts) if fact.marked]
+    felt = [(at, fact) for at, fact in marked if fact.counts]
     if not felt:
         return []
-    shouts = len([1 for fact in facts if fact.upper])
+    shouts = len([1 for _, fact in marked if fact.upper])
     some_shout = 0 < shouts < len(facts)
-    acting = [at for at, fact in enumerate(facts) if fact.acts]
+    acting = [(at, fact) for at, fact in marked if fact.acts]
     if not acting:
-        return [(at, _alone(facts[at], some_shout)) for at in felt]
-    idioms = [at for at in acting if facts[at].idiom]
-    reached = {there + on for there in acting for on in range(4)}
+        return [(at, _alone(fact, some_shout)) for at, fact in felt]
+    idioms = bool([1 for _, fact in acting if fact.idiom])
+    reached: set[int] = set()
+    for there, fact in acting:
+        reached.update(range(there, there + fact.reach + 1))
     found: list[tuple[int, float]] = []
-    for at in felt:
-        if idioms or at in reached:
-            if not _is_kind_of(facts, at):
-                found.append((at, _valence(facts, at, some_shout, bool(idioms))))
-        else:
-            found.append((at, _alone(facts[at], some_shout)))
-    but = [at for at in acting if facts[at].lower == "but"]
+    for at, fact in felt:
+        if not idioms and at not in reached:
+            found.append((at, _alone(fact, some_shout)))
+        elif not (idioms and _is_kind_of(facts, at)):
+            found.append((at, _valence(facts, at, some_shout, idioms)))
+    but = [at for at, fact in acting if fact.lower == "but"]
     return _turned(found, but[0]) if but else found
 
 
@@ -233,23 +240,21 @@ def _valence(facts: Sequence[Fact], at: int, some_shout: bool, idioms: bool) -> 
     if fact.upper and some_shout:
         valence += C_INCR if valence > 0 else -C_INCR
     for back, one in enumerate(before):
-        if one.valence is None:
+        if one.valence is None and (one.acts or back == 2):
             if one.boost:
                 valence += _boost(one, valence, some_shout, back)
-            if one is not PLAIN or back:
-                valence = _negated(before, back, valence)
+            valence = _negated(before, back, valence)
             if back == 2 and idioms:
                 valence = _in_idiom(facts, at, valence)
     # "at least" and "the very least" take nothing back
-    least = before[:1] and before[0].lower == "least" and before[0].valence is None
-    if least and not (before[1:] and before[1].lower in ("at", "very")):
-        valence *= N_SCALAR
+    if before and before[0].lower == "least" and before[0].valence is None:
+        valence *= 1 if before[1:] and before[1].lower in ("at", "very") else N_SCALAR
     return valence
 
 
 def _is_denied(before: Sequence[Fact]) -> bool:
-    lower = [one.lower for one in before]
-    return "no" in lower and ("no" in lower[:2] or lower[0] in ("or", "nor"))
+    no = [back for back, one in enumerate(before) if one.lower == "no"]
+    return bool(no) and (no[0] < 2 or before[0].lower in ("or", "nor"))
 
 
 def _boost(one: Fact, valence: float, some_shout: bool, back: int) -> float:

@@ -64,6 +64,12 @@ class Rates(NamedTuple):
         )
 
 
+def precision_at(share: float, found: Rates) -> float:
+    """What the precision would be if this share of the posts were negative: the fewer are, the more calls are false."""
+    right, false = share * found.recall, (1 - share) * found.false_alarms
+    return right / max(1e-9, right + false)
+
+
 def rates(truths: Sequence[str], labels: Sequence[str]) -> Rates:
     """Of negative posts how many were found; of those called negative how many are; and over all three labels."""
     pairs = list(zip(truths, labels, strict=True))
@@ -96,12 +102,16 @@ def judge_posts(posts: Sequence[Post], scorer: Scorer, stock: SentimentIntensity
     names = [NAMES[post.airline] for post in posts]
     found = scorer.score_many([post.text for post in posts], ["en"] * len(posts), names)
     plain = [_stock_label(stock.polarity_scores(post.text)["compound"]) for post in posts]
+    negative = [post.truth for post in posts].count("negative") / len(posts)
     for airline in (*NAMES, None):
         which = [n for n, post in enumerate(posts) if airline in (None, post.airline)]
         truths = [posts[n].truth for n in which]
         print(f"\n{airline or 'all'} ({len(which)} posts{', texts not looked at' if airline == CHECK else ''})")
         print(f"  stock VADER    {rates(truths, [plain[n] for n in which])}")
-        print(f"  service score  {rates(truths, [found[n].label for n in which])}")
+        ours = rates(truths, [found[n].label for n in which])
+        print(f"  service score  {ours}")
+        print(f"  negative       {truths.count('negative') / len(truths):.3f} of them; ", end="")
+        print(f"were it {negative:.3f} as of all, precision {precision_at(negative, ours):.3f}")
         _print_unsure(truths, [found[n] for n in which])
 
 

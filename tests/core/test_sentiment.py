@@ -129,7 +129,7 @@ def test_a_name_of_several_words_a_handle_and_a_tag_name_the_brand():
     for text in (
         "Virgin America is awful. Nice weather.",
         "Nice weather. @VirginAmerica is awful",
-        "#VirginAmerica is awful. Nice.",
+        "#VirginAmerica is awful. Nice weather.",
     ):
         scored = towards(text, "Virgin America")
         assert (scored.label, scored.about) == ("negative", "sentences"), text
@@ -150,6 +150,38 @@ def test_a_text_addressed_to_the_brand_is_all_about_it_but_for_what_is_addressed
 def test_a_tag_or_an_emoji_after_a_sentence_belongs_to_it():
     assert towards("Flew with Acme. #fail", "Acme") == towards("Flew with Acme #fail", "Acme")
     assert towards("Flew with Acme. 😡", "Acme").label == "negative"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Acme changed my plan. Well done!", "positive"),
+        ("Acme changed my plan. Shameful.", "negative"),
+    ],
+)
+def test_an_afterthought_is_about_the_sentence_before_it(text, label):
+    scored = towards(f"{text} My sister is in town.", "Acme")
+    assert (scored.label, scored.about) == (label, "sentences")
+
+
+def test_where_the_brand_s_sentences_say_little_the_rest_is_heard_too():
+    scored = towards("I tried to log in to Acme. It crashed and all my photos are gone.", "Acme")
+    assert (scored.label, scored.about) == ("negative", "text")
+
+
+def test_a_phrase_ends_where_its_sentence_ends():
+    assert towards("@Acme thanks. Nothing else today", "Acme").label != "negative"
+    assert towards("@Acme thanks for nothing else today", "Acme").label == "negative"
+
+
+def test_who_complains_and_thanks_complains():
+    assert towards("@Acme thanks, but my bag is lost", "Acme").label == "negative"
+    assert towards("@Acme I had a problem and you solved it, thank you so much!", "Acme").label == "positive"
+
+
+def test_a_company_that_is_called_by_a_number_is_not_every_number():
+    assert towards("I waited 3 hours. @3 why?", "3").label == towards("I waited 3 hours. Why?", "Acme").label
+    assert score("It took 3 weeks. Fine.", "en", ("3",)).about == "text"
 
 
 def test_a_service_score_names_its_lexicon_and_a_plain_one_does_not():

@@ -21,8 +21,9 @@ def service():
 def test_every_entry_counts_in_its_own_sentence(entry, service):
     felt = []
     words = [word for chunk in entry.test.split() for word in service._words[chunk]]
+    keys = [word.key for word in words]
     for at, word in enumerate(words):
-        if word.node and (found := service.lexicon.find(words, at)):
+        if word.node and (found := service.lexicon.find(word.node, keys, at + 1)):
             felt.append(found[1].entry)
         elif (alone := service.lexicon.words.get(word.key)) is not None:
             felt.append(alone)
