@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-faults soak lint check bench bench-sentiment topology contracts lock clean
+.PHONY: help setup run test test-faults soak lint check bench bench-sentiment bench-detection topology contracts lock clean
 
 MINUTES ?= 30
 
@@ -54,6 +54,9 @@ bench: setup ## measure throughput, latency and detection against their bars
 
 bench-sentiment: setup ## measure sentiment against its bars, on labelled posts: [BENCH_DATA=folder]
 	@$(BIN)/python -m tests.bench.sentiment
+
+bench-detection: setup ## measure detection against its bars, beside two usual detectors: [BENCH_DATA=folder] [SEEDS=101,102]
+	@$(BIN)/python -m tests.bench.detection $(if $(SEEDS),--seeds '$(SEEDS)')
 
 topology: setup ## print every topic: key, value, written by, read by
 	@$(BIN)/groundswell topology

@@ -6,7 +6,6 @@ open, so that whatever was missed heals. What an incident is, `streams.core.aler
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ from msgspec import Struct
 
 from streams import metrics
 from streams.core import alerting
-from streams.core.alerting import BrandAlerts, Policy, Watch
-from streams.core.detectors import WATCHED
+from streams.core.alerting import BrandAlerts
+from streams.core.policy import policy_of
 from streams.events import headers_of
 from streams.keyed import KeyedDesk
 from streams.outbox import Out
@@ -30,13 +29,13 @@ if TYPE_CHECKING:
     from aiokafka.structs import ConsumerRecord
 
     from streams.app import GroundswellApp
+    from streams.core.policy import Policy
     from streams.core.rules import Rules
     from streams.settings import Settings
 
 TOMBSTONE_AFTER = timedelta(days=30)
 """A resolved alert stays readable in the compacted topic for so long."""
 
-logger = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(ON_SPIKES).decode
 
 
@@ -51,27 +50,13 @@ def register(app: GroundswellApp, rules: Rules) -> None:
     app.keep_ledger(reads=SPIKES, table=INCIDENTS, open_desk=open_desk)
 
 
-def policy_of(rules: Rules) -> Policy:
-    """Return who wants to be told of what, from the rules' `watch` lines; what no detector sees yet is said aloud."""
-    watches = []
-    for watch in rules.watch:
-        if watch.cooldown is not None:
-            logger.warning("watch %s:%s: cooldown is not honoured yet, the detector has its own", watch.kind, watch.id)
-        if watch.kind == "brand" and watch.detect in WATCHED:
-            detector, series = WATCHED[watch.detect]
-            watches.append(Watch(detector, watch.severity, watch.id, series))
-        else:
-            logger.warning("watch %s:%s, detect %s: no detector sees this yet", watch.kind, watch.id, watch.detect)
-    return Policy(tuple(watches))
-
-
 def _origin(value: Finding | Removal | Mark, record: ConsumerRecord) -> Origin:  # noqa: ARG001
     """Findings meet here from many mentions, so the row keeps this topic's own offset."""
     return Origin(0, record.partition, record.offset)
 
 
 class Incidents(Struct):
-    """What is kept of one brand: its incident, and which resolved alerts still stand in the topic."""
+    """What is kept of one brand: its incidents, and which resolved alerts still stand in the topic."""
 
     alerts: BrandAlerts
     resolved: list[tuple[str, datetime]] = []
@@ -94,7 +79,7 @@ class KeepAlerts:
         return self._publish(state, alerting.on_removal(state.alerts, value))
 
     def concerns(self, state: Incidents, value: Removal) -> bool:
-        """Whether the open alert shows what must vanish."""
+        """Whether an open alert shows what must vanish."""
         return alerting.shows(state.alerts, value)
 
     def relay(self, value: Removal) -> Iterable[Out]:  # noqa: ARG002

@@ -1,19 +1,23 @@
 """mentions.scored -> spikes, brand-stats.
 
-One brand at a time: count, ask every detector of the registry, tell what they find with the
-evidence at hand. Detectors judge mention by mention and as event time passes, never by the bundle.
+One brand at a time: weigh whose words they are, count, ask every detector of the registry, tell what they
+find with the evidence at hand. Detectors judge mention by mention and as event time passes, never by the bundle.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from streams import metrics
 from streams.core.detectors import REGISTRY
-from streams.core.detectors.interface import Heard
+from streams.core.detectors.independence import Independence, Voices
+from streams.core.detectors.interface import NO_PLAN, Heard, parameters_of
+from streams.core.policy import plans_of
 from streams.core.redeliveries import fingerprint
 from streams.core.tally import Tally
 from streams.events import headers_of
@@ -24,25 +28,29 @@ from streams.tables import BRANDS
 from streams.topics import BRAND_STATS, SCORED, SPIKES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from streams.app import GroundswellApp
-    from streams.core.detectors.interface import Detector, Sign
+    from streams.core.detectors.interface import Detector, Plan, Sign
+    from streams.core.rules import Rules
+    from streams.records import Expected
     from streams.settings import Settings
 
 LATENCY = metrics.LATENCY.labels("counted")
 
+NO_PLANS: Mapping[str, Plan] = MappingProxyType({})
+
 _decode = msgspec.json.Decoder(ON_SCORED).decode
 
 
-def register(app: GroundswellApp) -> None:
-    """Let the worker run detection."""
-    settings = app.groundswell
+def register(app: GroundswellApp, rules: Rules, *, figures: bool = True) -> None:
+    """Let the worker run detection; without `figures` nothing is published on brand-stats, and the rest is the same."""
+    settings, plans = app.groundswell, plans_of(rules)
     for detector in REGISTRY:
         metrics.FINDINGS.labels(detector(settings.allowed_lateness_s).name)
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> KeyedDesk[Brand]:
-        work = Detect(settings, partition)
+        work = Detect(settings, partition, plans, figures=figures)
         return KeyedDesk(
             work, agent="detect", lanes=settings.raw_partitions, decode=_decode, origin_of=_origin, rows=rows
         )
@@ -73,10 +81,10 @@ def _heard(mention: ScoredMention, author_key: bytes) -> Heard:
 class Brand:
     """What is kept of one brand."""
 
-    __slots__ = ("detectors", "stats", "tally")
+    __slots__ = ("detectors", "stats", "tally", "voices")
 
-    def __init__(self, tally: Tally, detectors: dict[str, Any]) -> None:
-        self.tally, self.detectors = tally, detectors
+    def __init__(self, tally: Tally, detectors: dict[str, Any], voices: Voices) -> None:
+        self.tally, self.detectors, self.voices = tally, detectors, voices
         self.stats: BrandStats | None = None
         """As published last, by this worker."""
 
@@ -84,21 +92,24 @@ class Brand:
 class Detect:
     """One keyed partition's work; see `streams.keyed.Work`."""
 
-    def __init__(self, settings: Settings, partition: int) -> None:
+    def __init__(
+        self, settings: Settings, partition: int, plans: Mapping[str, Plan] = NO_PLANS, *, figures: bool = True
+    ) -> None:
         self._spikes, self._stats = SPIKES.full_name(settings), BRAND_STATS.full_name(settings)
-        self._partition, self._author_key = partition, settings.author_key_bytes
+        self._partition, self._author_key, self._figures = partition, settings.author_key_bytes, figures
         made = [make(settings.allowed_lateness_s) for make in REGISTRY]
         self._detectors: dict[str, Detector[Any]] = {detector.name: detector for detector in made}
+        self._independence, self._plans = Independence(), plans
 
     def begin(self) -> Brand:
         """Detectors start with the first mention that moves a bucket."""
-        return Brand(Tally(), {})
+        return Brand(Tally(), {}, self._independence.start(0.0))
 
     def apply(self, key: str, state: Brand, value: ScoredMention | Removal) -> Iterator[Out]:
         """Count a mention and ask the detectors; forget what was removed, and tell those who show it."""
         tally = state.tally
         if isinstance(value, Removal):
-            tally.remove(value)
+            tally.witness.remove(value)
             if value.brand is not None:
                 yield self._out(self._spikes, key, value)
             return
@@ -106,7 +117,7 @@ class Detect:
             tally.late += 1
             metrics.LATE.inc()
             if value.op == "update":
-                tally.edit(value)  # late or not, nothing is shown as it no longer reads
+                tally.witness.edit(value)  # late or not, nothing is shown as it no longer reads
             return
         tally.applied += 1
         metrics.APPLIED.inc()
@@ -115,18 +126,20 @@ class Detect:
         if value.author_role == "own":
             return
         if value.op == "update":
-            tally.edit(value)
+            tally.witness.edit(value)
             return
-        tally.add(value, self._author_key)
+        plan = self._plans.get(key, NO_PLAN)
         heard = _heard(value, self._author_key)
+        heard = replace(heard, voice=self._independence.hear(state.voices, heard))
+        tally.add(value, heard.author >> 32, heard.voice, plan.hazards)
         for name, detector in self._detectors.items():
             if name not in state.detectors:
                 state.detectors[name] = detector.start(heard.at_s)
-            yield from self._findings(key, state, name, detector.heard(state.detectors[name], heard))
+            yield from self._findings(key, state, name, detector.heard(state.detectors[name], heard, plan))
 
     def concerns(self, state: Brand, value: Removal) -> bool:
         """Whether a removal addressed to everybody takes something from this brand."""
-        return state.tally.concerns(value)
+        return state.tally.witness.concerns(value)
 
     def relay(self, value: Removal) -> Iterable[Out]:
         """An open alert may show what no brand's samples show any more."""
@@ -134,16 +147,15 @@ class Detect:
 
     def pass_time(self, key: str, state: Brand, now: datetime) -> Iterator[Out]:
         """Let detectors close buckets; publish the figures once a minute."""
-        now_s = now.timestamp()
+        now_s, plan = now.timestamp(), self._plans.get(key, NO_PLAN)
         for name, detector in self._detectors.items():
             if name in state.detectors:
-                yield from self._findings(key, state, name, detector.passed(state.detectors[name], now_s))
+                yield from self._findings(key, state, name, detector.passed(state.detectors[name], now_s, plan))
         if state.tally.due_s() <= now_s:
-            expected = tuple(
-                one for name, kept in state.detectors.items() for one in self._detectors[name].expects(kept, now_s)
-            )
+            expected = tuple(self._expected(state, now_s)) if self._figures else ()
             state.stats = state.tally.stats(key, now_s, self._learning_until_s(state), expected)
-            yield self._out(self._stats, key, state.stats)
+            if self._figures:
+                yield self._out(self._stats, key, state.stats)
 
     def due(self, state: Brand) -> datetime | None:
         """The earliest of the figures' next minute and what detectors wait for."""
@@ -161,21 +173,24 @@ class Detect:
         return [Out(self._spikes, self._partition, None, encode(mark), headers_of(mark))]
 
     def dump(self, state: Brand) -> bytes:
-        """Return the tally, and each detector's state by name."""
+        """Return the tally, each detector's state by name, and what independence remembers."""
         detectors = {name: msgspec.msgpack.encode(one) for name, one in state.detectors.items()}
-        return msgspec.msgpack.encode((state.tally, detectors))
+        return msgspec.msgpack.encode((state.tally, detectors, state.voices))
 
     def load(self, row: bytes) -> Brand:
         """A detector that is no longer registered is forgotten; a new one starts with the next mention."""
-        tally, detectors = msgspec.msgpack.decode(row, type=tuple[Tally, dict[str, bytes]])
+        tally, detectors, voices = msgspec.msgpack.decode(row, type=tuple[Tally, dict[str, bytes], Voices])
         states = {
             name: msgspec.msgpack.decode(one, type=self._detectors[name].state_type)
             for name, one in detectors.items()
             if name in self._detectors
         }
-        return Brand(tally, states)
+        return Brand(tally, states, voices)
 
     def _findings(self, brand: str, state: Brand, detector: str, signs: Iterable[Sign]) -> Iterator[Out]:
+        witness = state.tally.witness
+        parameters = parameters_of(self._independence) | parameters_of(self._detectors[detector])
+        learned_s = parameters.get("baseline_s")
         for sign in signs:
             metrics.FINDINGS.labels(detector).inc()
             finding = Finding(
@@ -186,10 +201,20 @@ class Detect:
                 step=sign.step,
                 state=sign.state,
                 at=datetime.fromtimestamp(sign.at_s, UTC),
-                evidence=state.tally.evidence(sign),
+                evidence=state.tally.evidence(sign, int(learned_s) if learned_s is not None else None),
                 detector_version=self._detectors[detector].version,
+                nature=sign.nature,
+                mentions=sign.mentions,
+                terms=tuple(one.term for one in sign.terms),
+                issues=witness.about(sign),
+                rules_version=witness.rules_version,
+                parameters=parameters,
             )
             yield self._out(self._spikes, brand, finding)
+
+    def _expected(self, state: Brand, now_s: float) -> Iterator[Expected]:
+        for name, kept in state.detectors.items():
+            yield from self._detectors[name].expects(kept, now_s)
 
     def _learning_until_s(self, state: Brand) -> float:
         return max((self._detectors[name].learning_until_s(one) for name, one in state.detectors.items()), default=0.0)

@@ -35,7 +35,7 @@ def build(settings: Settings) -> GroundswellApp:
     app = GroundswellApp(settings)
     start_tracing(app.conf.id)
     intake.register(app, rules)
-    detect.register(app)
+    detect.register(app, rules)
     alerts.register(app, rules)
     notify.register(app)
     serve(app, rules)

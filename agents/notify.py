@@ -26,7 +26,7 @@ from streams.topics import ALERTS
 from streams.tracing import delivery_span, note_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
@@ -55,20 +55,27 @@ def register(app: GroundswellApp) -> None:
         metrics.NOTIFIER_FAILURES.labels(name)
         for outcome in OUTCOMES:
             metrics.DELIVERIES.labels(name, outcome)
-    max_age = timedelta(seconds=settings.notify_max_age_s)
+    max_age, tickets = timedelta(seconds=settings.notify_max_age_s), frozenset(settings.notify_tickets)
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> DeliveryDesk:  # noqa: ARG001
-        return DeliveryDesk(tuple(notifiers), max_age, rows)
+        return DeliveryDesk(tuple(notifiers), max_age, rows, tickets=tickets)
 
     ledger = app.keep_ledger(reads=ALERTS, table=DELIVERIES, open_desk=open_desk)
     app.keep_running(Courier(ledger, notifiers))
 
 
 class DeliveryDesk:
-    """One partition's deliveries, by (alert id, notifier)."""
+    """One partition's deliveries, by (alert id, notifier). Only those in `tickets` are told of tickets."""
 
-    def __init__(self, sinks: tuple[str, ...], max_age: timedelta, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        self._sinks, self._max_age = sinks, max_age
+    def __init__(
+        self,
+        sinks: tuple[str, ...],
+        max_age: timedelta,
+        rows: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        tickets: Container[str] = (),
+    ) -> None:
+        self._sinks, self._max_age, self._tickets = sinks, max_age, tickets
         self.rows: dict[str, Delivery] = {key.decode(): _read(row) for key, row in rows}
         self._changed: set[str] = set()
         self.under_way: set[str] = set()
@@ -77,13 +84,13 @@ class DeliveryDesk:
         """Note what each notifier has to be told. A tombstone takes the deliveries with it."""
         now = datetime.now(UTC)
         for record in records:
+            alert = None if record.value is None else _decode(record.value)
             for sink in self._sinks:
                 key = f"{record.key.decode()}/{sink}"
-                if record.value is None:
+                if alert is None:
                     self.put(key, None)
-                else:
-                    row = deliveries.on_alert(self.rows.get(key), _decode(record.value), now, max_age=self._max_age)
-                    self.put(key, row)
+                elif alert.urgency == "page" or sink in self._tickets:
+                    self.put(key, deliveries.on_alert(self.rows.get(key), alert, now, max_age=self._max_age))
         return ()
 
     def covered(self, position: int) -> int:

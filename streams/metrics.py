@@ -104,7 +104,11 @@ LAG = Gauge(
 NOTIFIER_FAILURES = Counter(
     "groundswell_notifier_failures", "Attempts to deliver an alert step that failed, for now or for good.", ["notifier"]
 )
-ALERTS_FIRING = Gauge("groundswell_alerts_firing", "Open alerts of this worker's brands, by severity.", ["severity"])
+ALERTS_FIRING = Gauge(
+    "groundswell_alerts_firing",
+    "Open alerts of this worker's brands, by severity; tickets are not told to pagers.",
+    ["severity", "urgency"],
+)
 BRAND_MENTIONS = Gauge(
     "groundswell_brand_mentions", "Public mentions of a brand in the last closed minute of event time.", ["brand"]
 )

@@ -19,6 +19,8 @@ from msgspec import Meta, Struct
 Op = Literal["create", "update", "delete", "account_removed"]
 Channel = Literal["post", "chat", "email", "phone", "review"]
 Label = Literal["negative", "neutral", "positive", "unscored"]
+Nature = Literal["trouble", "praise", "flood", "notable"]
+Urgency = Literal["page", "ticket"]
 Time = Annotated[datetime, Meta(tz=True)]
 """RFC 3339 with an offset: a time without one is refused, since nobody knows what it means."""
 
@@ -179,6 +181,7 @@ class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     author_id: str | None = None
     author_name: str | None = None
     url: str | None = None
+    followers: int | None = None
 
 
 class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="removal", tag_field="kind"):
@@ -212,13 +215,25 @@ class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mark", ta
     silent: tuple[str, ...] = ()
 
 
+class Term(Struct, frozen=True):
+    """A word behind a finding: `observed` mentions (weighted) hold it, `lift` times its usual share."""
+
+    term: str
+    observed: float
+    lift: float
+
+
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What lets a person believe a finding in ten seconds.
 
-    `observed` and `expected` are mentions within `window_s` seconds; `score` is about
-    -ln(probability) of seeing this much by chance in that window. `authors` are different ones of the last
-    half hour. Shares run from 0 to 1: of the window's mentions, and of what is usual. `issues` and `sources` count the
-    mentions of this hour and the one before. `samples` are the latest few, newest first.
+    `observed` and `expected` are mentions (of hazard: authors) within `window_s` seconds; `score`, the test
+    statistic, is about -ln(`probability`) of seeing this much by chance in that window, with what is usual learned
+    over about `baseline_s`. `authors` are different ones in the window, at most 300, and `reach` their followers.
+    `first_seen` is when the earliest post behind it that is remembered was witnessed. Half of what came beyond the
+    expected is not older than `doubling_min` minutes. Shares run from 0 to 1: of the window's mentions (at most of an
+    hour), and of what is usual; `copies` repeat a text, `newcomers` are by authors never heard on the brand before.
+    `issues`, `sources` and `places` count the mentions of this hour and the one before. `terms` are what is said more
+    than usual. `samples` are three to five posts that differ, the strongest first.
     """
 
     window_s: int
@@ -231,13 +246,25 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     issues: dict[str, int] = {}
     sources: dict[str, int] = {}
     samples: tuple[Sample, ...] = ()
+    probability: float | None = None
+    baseline_s: int | None = None
+    first_seen: Time | None = None
+    reach: int | None = None
+    doubling_min: float | None = None
+    copies: float | None = None
+    newcomers: float | None = None
+    places: dict[str, int] = {}
+    terms: tuple[Term, ...] = ()
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="finding", tag_field="kind"):
     """What a detector says about a brand, on `spikes`, keyed by brand.
 
     (`brand`, `detector`, `series`, `episode`, `step`) is its identity: a re-send carries the same.
-    `episode` is the start of the episode's first bucket; `step` counts up from 1 within it.
+    `episode` is the start of the episode's first bucket; `step` counts up from 1 within it. Only `nature` trouble
+    pages: praise is a storm of applause, a flood few voices or copies that pretend to be many, notable is worth a
+    look. Where the detector knows them, `mentions` are the latest few behind it and `terms` what they say; `issues`
+    are those that at least half of it is about. `parameters` are the detector's, seeds included.
     """
 
     brand: str
@@ -249,6 +276,12 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="findin
     at: Time
     evidence: Evidence
     detector_version: str = ""
+    nature: Nature = "trouble"
+    mentions: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    issues: tuple[str, ...] = ()
+    rules_version: str = ""
+    parameters: dict[str, float | int | str] = {}
 
 
 class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -257,6 +290,10 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Each `step` is one change; `status` is where it stands and `change` what this step did. A
     re-publication carries the same step and `change` "refreshed". `detectors` are those that saw it, each with its series.
     `started_at` is the start of the first episode; `at` is when this step was made, in event time.
+
+    A page wants somebody now; a ticket is to be read some time: of another `nature` than trouble, or trouble
+    that does not page because of `muted_by`, a known event or a cool-down. A ticket may become a page, never the other
+    way. `gravity` from 0 to 10 is what the severity follows, the highest so far. `rules_version` is of the evidence.
     """
 
     id: str
@@ -271,6 +308,11 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detectors: tuple[str, ...]
     evidence: Evidence
     resolved_at: Time | None = None
+    urgency: Urgency = "page"
+    nature: Nature = "trouble"
+    muted_by: str = ""
+    gravity: float = 0.0
+    rules_version: str = ""
 
 
 class Figures(Struct, frozen=True, kw_only=True, omit_defaults=True):

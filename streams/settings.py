@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     bundle_records: int = Field(1000, ge=1, le=10_000, description="Most records in one bundle.")
 
     notify: tuple[str, ...] = Field(("log",), description='Notifiers, a JSON list: ["log", "webhook"].')
+    notify_tickets: tuple[str, ...] = Field(
+        ("log",), description="Those of them that are told of tickets as well; the others only of pages."
+    )
     notify_max_age_s: int = Field(
         3600, ge=1, description="Older alert steps are recorded, not sent: a replay pages nobody."
     )

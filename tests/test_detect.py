@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
 from agents.detect import Detect
-from streams.core.tally import AUTHORS, KEEP, MOST_BUCKETS, SAMPLE_CHARS
-from streams.records import BrandStats, Origin, Removal, ScoredMention, Sentiment
+from streams.core.detectors.interface import Plan
+from streams.core.evidence import AUTHORS
+from streams.core.prominence import MOST
+from streams.core.samples import KEPT, SAMPLE_CHARS
+from streams.core.tally import KEEP, MOST_BUCKETS
+from streams.records import BrandStats, Finding, Origin, Place, Removal, Sample, ScoredMention, Sentiment
 from streams.settings import Settings
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -19,7 +24,7 @@ def mention(number: int = 0, *, at: datetime = START, label: str = "neutral", **
     return ScoredMention(
         brand="dell",
         origin=Origin(0, 0, number),
-        id=f"x:{number}",
+        id=fields.pop("id", f"x:{number}"),
         source=fields.pop("source", "x"),
         observed_at=at,
         sentiment=Sentiment(label=label),
@@ -37,6 +42,10 @@ def work() -> Detect:
 @pytest.fixture
 def brand(work):
     return work.begin()
+
+
+def shown(brand) -> list[Sample]:
+    return [kept.sample for kept in brand.tally.witness.kept]
 
 
 def hear(work, brand, *mentions):
@@ -73,9 +82,9 @@ def test_what_is_usual_is_told_once_the_detectors_have_learned_it(work, brand):
     for hour in range(3 * 24 + 1):
         hear(work, brand, mention(hour, at=START + timedelta(hours=hour)))
         stats = stats_at(work, brand, START + timedelta(hours=hour, minutes=30))
-        assert bool(stats.expected) == (stats.learning_until is None)
+        assert bool(stats.expected) == (hour >= 3 * 24)
 
-    [band] = stats.expected
+    [band] = [band for band in stats.expected if band.series == "all"]
     assert (band.detector, band.series, band.window_s, band.observed) == ("volume", "all", 1800, 0)
     assert 0 < band.expected < band.high
 
@@ -114,20 +123,20 @@ def test_the_brands_own_posts_count_in_no_figure_and_no_detector(work, brand):
 
     stats = stats_at(work, brand, START + timedelta(minutes=1))
 
-    assert (stats.applied, stats.day.mentions, len(brand.tally.samples)) == (2, 1, 1)
+    assert (stats.applied, stats.day.mentions, len(shown(brand))) == (2, 1, 1)
 
 
 def test_an_edit_is_no_new_mention_but_is_shown_as_it_reads_now(work, brand):
     hear(work, brand, mention(0, text="dell is bad"), mention(0, text="dell is fine, sorry", op="update"))
 
     assert brand.tally.buckets[60] == {int(START.timestamp()): [0, 1, 0, 0]}
-    assert [sample.text for sample in brand.tally.samples] == ["dell is fine, sorry"]
+    assert [sample.text for sample in shown(brand)] == ["dell is fine, sorry"]
 
 
 def test_an_edit_that_comes_late_is_shown_all_the_same(work, brand):
     hear(work, brand, mention(0, text="dell is bad"), mention(0, text="dell is fine", op="update", late=True))
 
-    assert [sample.text for sample in brand.tally.samples] == ["dell is fine"]
+    assert [sample.text for sample in shown(brand)] == ["dell is fine"]
 
 
 def test_a_removal_takes_the_text_away_tells_those_who_show_it_and_leaves_the_counts(work, brand):
@@ -136,7 +145,7 @@ def test_a_removal_takes_the_text_away_tells_those_who_show_it_and_leaves_the_co
 
     told = hear(work, brand, gone)
 
-    assert [sample.id for sample in brand.tally.samples] == ["x:0"]
+    assert [sample.id for sample in shown(brand)] == ["x:0"]
     assert [(out.topic, msgspec.json.decode(out.value, type=Removal)) for out in told] == [("spikes", gone)]
     assert stats_at(work, brand, START + timedelta(minutes=1)).day.mentions == 3
 
@@ -144,16 +153,27 @@ def test_a_removal_takes_the_text_away_tells_those_who_show_it_and_leaves_the_co
 def test_whatever_happens_a_row_stays_small(work, brand):
     for number in range(3000):
         at = START + timedelta(minutes=number)
-        issues = (f"issue {number}",)
-        hear(work, brand, mention(number, at=at, text="x" * 5000, label="negative", issues=issues, source=f"s{number}"))
+        fields = {"issues": (f"issue {number}",), "source": f"s{number}", "place": Place(city=f"city {number}" * 99)}
+        text = f"word{number} other{number} " + "x" * 5000
+        hear(work, brand, mention(number, at=at, text=text, label=["negative", "neutral"][number % 2], **fields))
         if number == 2000:
             assert all(len(buckets) <= MOST_BUCKETS for buckets in brand.tally.buckets.values())
     stats_at(work, brand, at)
 
-    assert len(brand.tally.authors) == AUTHORS
-    assert all(len(sample.text) == SAMPLE_CHARS for sample in brand.tally.samples)
+    witness = brand.tally.witness
+    assert len(witness.authors) == AUTHORS
+    assert len(witness.kept) <= sum(KEPT.values())
+    assert len(witness.prominence.words) <= MOST
+    assert all(len(sample.text) == SAMPLE_CHARS for sample in shown(brand))
     assert all(len(buckets) <= KEEP[span] for span, buckets in brand.tally.buckets.items())
-    assert len(work.dump(brand)) < 32_000
+    assert len(msgspec.msgpack.encode(brand.tally)) < 32_000
+
+
+def test_an_ordinary_row_is_small(work, brand):
+    hear(work, brand, *(chatter(number) for number in range(2000)))
+    stats_at(work, brand, START + timedelta(hours=10))
+
+    assert len(msgspec.msgpack.encode(brand.tally)) < 16_000
 
 
 def test_a_row_read_back_is_the_row_that_was_written(work, brand):
@@ -162,3 +182,100 @@ def test_a_row_read_back_is_the_row_that_was_written(work, brand):
     again = work.load(work.dump(brand))
 
     assert work.dump(again) == work.dump(brand)
+
+
+# evidence
+
+WORDS = [
+    "screen",
+    "keyboard",
+    "price",
+    "shop",
+    "driver",
+    "update",
+    "cable",
+    "monitor",
+    "support",
+    "order",
+    "school",
+    "office",
+    "colour",
+    "sound",
+    "desk",
+    "sale",
+]
+
+
+def chatter(number: int, *, every: timedelta = timedelta(seconds=18), **fields) -> ScoredMention:
+    """Ordinary talk about a brand, with a post now and then that somebody liked or not."""
+    rng = random.Random(number)
+    text = f"my dell {' '.join(rng.sample(WORDS, 5))} number{rng.randrange(4000)}"
+    label = rng.choice(["neutral", "neutral", "positive", "negative"])
+    return mention(number, at=START + number * every, text=text, label=label, **fields)
+
+
+def fire(number: int, at: datetime, text: str = "", **fields) -> ScoredMention:
+    texts = [
+        "the battery of my dell burst into flames on the train",
+        "dell battery caught fire while charging, house full of smoke",
+    ]
+    texts += ["who else saw flames come out of a dell laptop, the battery was glowing?"]
+    usual = {"issues": ("battery_fire",), "author_followers": 100 + number, "label": "neutral", "rules_version": "abc"}
+    return mention(9000 + number, at=at, text=text or texts[number % 3], **usual | fields)
+
+
+@pytest.fixture
+def on_watch() -> Detect:
+    return Detect(Settings(), 0, {"dell": Plan(hazards={"battery_fire": (3, 86_400)})})
+
+
+def findings(outs) -> list[Finding]:
+    return [msgspec.json.decode(out.value, type=Finding) for out in outs if out.topic == "spikes"]
+
+
+def test_three_posts_on_a_hazard_among_thousands_are_found_with_their_evidence(on_watch, brand):
+    hear(on_watch, brand, *(chatter(number) for number in range(1500)))
+    last = START + timedelta(hours=7, minutes=30)
+    posts = [fire(n, last - timedelta(hours=2 * (2 - n)), url=f"https://x/{n}") for n in range(3)]
+    outs = [out for number in range(1500, 1503) for out in hear(on_watch, brand, chatter(number), posts[number - 1500])]
+
+    [found] = [one for one in findings(outs) if one.detector == "hazard"]
+
+    seen = found.evidence
+    assert (found.series, found.state, found.at, found.issues) == (
+        "issue:battery_fire",
+        "open",
+        last,
+        ("battery_fire",),
+    )
+    assert found.mentions == ("x:9000", "x:9001", "x:9002")
+    assert (seen.observed, seen.authors, seen.reach) == (3, 3, 303)
+    assert {sample.url for sample in seen.samples} == {"https://x/0", "https://x/1", "https://x/2"}
+    assert seen.first_seen == posts[0].observed_at
+    assert 0 < seen.probability < 0.01
+    assert seen.baseline_s > 86_400
+    assert (found.rules_version, found.detector_version) == ("abc", "1")
+
+
+def test_posts_behind_a_hazard_outlive_thousands_of_others_for_a_day(on_watch, brand):
+    hear(on_watch, brand, *(fire(n, START + timedelta(minutes=n)) for n in range(2)))
+    hear(on_watch, brand, *(chatter(number, every=timedelta(seconds=30)) for number in range(2000)))
+
+    assert {"x:9000", "x:9001"} <= {sample.id for sample in shown(brand)}
+
+
+def test_what_is_said_more_than_usual_is_told_and_posts_that_say_it_are_kept(work, brand):
+    hear(work, brand, *(chatter(number) for number in range(1500)))
+    at = START + timedelta(hours=7, minutes=30)
+    mixed = [
+        one
+        for n in range(12)
+        for one in (fire(n, at + timedelta(seconds=60 * n), issues=()), *(chatter(1500 + 3 * n + k) for k in range(3)))
+    ]
+    hear(work, brand, *mixed)
+
+    told = [term.term for term in brand.tally.witness.prominence.rising(at.timestamp() + 720)]
+
+    assert {"battery", "flames"} & set(told[:3])
+    assert not set(told) & set(WORDS)
+    assert sum(sample.id.startswith("x:90") for sample in shown(brand)) >= 4

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import msgspec
 
 from agents.notify import Courier, DeliveryDesk
+from streams.core import deliveries
 from streams.core.deliveries import Delivered, Retry
 from streams.records import Alert, encode
 from tests.samples import an_alert
@@ -38,6 +39,17 @@ def test_each_notifier_is_owed_a_fired_alert_of_its_own():
     one.handle([record(alert())], 0)
 
     assert due(one) == ["a1/log", "a1/webhook"]
+
+
+def test_only_those_who_want_tickets_are_told_of_them_and_everybody_once_it_is_a_page():
+    one = DeliveryDesk(("log", "webhook"), HOUR, tickets=("log",))
+    one.handle([record(msgspec.structs.replace(alert(), urgency="ticket"))], 0)
+    assert due(one) == ["a1/log"]
+
+    one.handle([record(alert(2, change="updated"))], 0)
+
+    assert due(one) == ["a1/log", "a1/webhook"]
+    assert deliveries.to_send(one.rows["a1/webhook"]).change == "fired"
 
 
 def test_a_replay_pages_nobody():

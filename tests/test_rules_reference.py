@@ -113,6 +113,7 @@ def test_a_known_false_hit_of_near_is_gone_with_sent():
 
 def test_the_page_names_the_limits_that_there_are():
     names = {"terms": "terms", "brands": "brands", "issues": "issues", "watch": "watch lines", "tests": "tests"}
+    names["calendar"] = "calendar entries"
     told = PAGE.replace("\n", " ")
     assert all(f"{most:,} {names[name]}" in told for name, most in MOST.items())
     assert f"{MAX_CHARS // 1024} KiB" in told

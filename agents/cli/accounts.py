@@ -102,8 +102,8 @@ async def read_tables(settings: Settings) -> Tables:
 
 def _brand_row(content: bytes) -> BrandRow:
     _, marks, state = msgspec.msgpack.decode(content, type=tuple[int, dict[int, tuple[int, int]], bytes])
-    counted, _ = msgspec.msgpack.decode(state, type=tuple[Counted, msgspec.Raw])
-    return BrandRow(marks, counted)
+    tally, *_ = msgspec.msgpack.decode(state, type=list[msgspec.Raw])
+    return BrandRow(marks, msgspec.msgpack.decode(tally, type=Counted))
 
 
 async def read_accounts(settings: Settings) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agents.cli.chosen import Chosen
     from streams.settings import Settings
 
-STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
+STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan", "ticket": "cyan"}
 
 _decode = msgspec.json.Decoder(Alert).decode
 
@@ -90,6 +90,8 @@ def _as_text(alert: Alert) -> None:
     # That it was said again just now is news to nobody who asks what is open.
     told = replace(alert, change="fired") if alert.change == "refreshed" else alert
     text = Text(describe(told, f"id {alert.id}"))
-    style = "bold green" if alert.status == "resolved" else STYLES[alert.severity]
+    style = (
+        "bold green" if alert.status == "resolved" else STYLES[alert.severity if alert.urgency == "page" else "ticket"]
+    )
     text.stylize(style, 0, text.plain.index("\n"))
     Console(highlight=False).print(text, soft_wrap=True)

@@ -114,6 +114,7 @@ class Condition(Struct):
     dead_letters: DeadLetters = DeadLetters(0, None, None)
     open_alerts: int = 0
     open_critical: int = 0
+    open_tickets: int = 0
     forgotten: int = 0
     expired: int = 0
 
@@ -226,5 +227,7 @@ def add_brands(condition: Condition, stats: Mapping[str, BrandStats], alerts: Ma
         for _, one in sorted(stats.items())
         if one.learning_until is not None and one.at < one.learning_until
     ]
-    severities = [one.severity for one in alerts.values() if one.status == "firing"]
-    condition.open_alerts, condition.open_critical = len(severities), severities.count("critical")
+    firing = [one for one in alerts.values() if one.status == "firing"]
+    pages = [one.severity for one in firing if one.urgency == "page"]
+    condition.open_alerts, condition.open_critical = len(pages), pages.count("critical")
+    condition.open_tickets = len(firing) - len(pages)

@@ -1,4 +1,4 @@
-"""`groundswell listen`, `simulate` and `replay`: a source -> mentions.raw, with its progress shown."""
+"""`groundswell listen` and `replay`: a source -> mentions.raw, with its progress shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 from collections import defaultdict
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.console import Console
@@ -21,7 +21,6 @@ from agents.sources import SOURCES, open_source
 from agents.sources.listening import Listener, listen_to_all
 from agents.sources.options import Secret, variable_of
 from agents.sources.replay import Replay
-from agents.sources.simulate import Simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 LINE_EVERY_S = 5.0
+
+Value = TypeVar("Value")
 
 
 @click.command()
@@ -58,32 +59,10 @@ def replay(chosen: Chosen, file: str, mapping: str | None, shifted: bool, speed:
 
     Next: `groundswell alerts --all`, and `groundswell dead-letters list` for what could not be read.
     """  # noqa: D301
-    source = Replay.open(_given(file=file, map=mapping, times="shifted" if shifted else None, speed=speed))
+    source = Replay.open(given(file=file, map=mapping, times="shifted" if shifted else None, speed=speed))
     for guess in source.guessed:
         click.echo(f"guessed: {guess}", err=True)
     publish_all(chosen.settings(), source)
-
-
-@click.command()
-@click.argument("scenario", default="dell-batteries")
-@click.option("--at-once", is_flag=True, help="The whole story as fast as Kafka takes it, then stop.")
-@click.option("--end", metavar="TIME", help="When the story ends, such as 2026-01-31T12:00:00Z. Otherwise now.")
-@click.pass_obj
-def simulate(chosen: Chosen, scenario: str, at_once: bool, end: str | None) -> None:
-    """Tell a made-up story, such as a product that catches fire.
-
-    SCENARIO is a bundled one, or a .yaml file; without it, dell-batteries. Its past goes out at once, then the
-    story itself faster than life, then ordinary chatter in real time until Ctrl-C. It tells the same ids
-    every time: to tell it again, use another GROUNDSWELL_TOPIC_PREFIX, or all of it is taken for redelivered.
-
-    \b
-    Examples:
-      groundswell simulate
-      groundswell simulate --at-once
-
-    Next: `groundswell alerts --follow` in another terminal.
-    """  # noqa: D301
-    publish_all(chosen.settings(), Simulate.open(_given(scenario=scenario, end=end, pace="no" if at_once else None)))
 
 
 @click.command()
@@ -195,7 +174,8 @@ async def _listen_to(
         listening.result()
 
 
-def _given(**options: str | None) -> dict[str, str]:
+def given(**options: Value | None) -> dict[str, Value]:
+    """The options that somebody gave."""
     return {name: value for name, value in options.items() if value is not None}
 
 

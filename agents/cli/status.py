@@ -179,7 +179,10 @@ def _figures(condition: Condition) -> list[tuple[str, str]]:
         ("sources, last heard", _some(sources)),
         ("rules", _some([version[:12] for version in condition.rules])),
         ("brands", f"{condition.brands:,}; still learning: {_some(learning)}"),
-        ("open alerts", f"{condition.open_alerts:,}, critical {condition.open_critical:,}"),
+        (
+            "open alerts",
+            f"{condition.open_alerts:,}, critical {condition.open_critical:,}; tickets {condition.open_tickets:,}",
+        ),
         ("dead letters", f"{letters.total:,}, {_share(letters.share)} of all, {_share(letters.recent_share)} of late"),
         ("lost to us", f"{condition.expired:,} expired before they were read; {condition.forgotten:,} forgotten early"),
     ]

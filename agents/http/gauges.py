@@ -6,10 +6,11 @@ import platform
 from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import product
 from typing import TYPE_CHECKING
 
 from streams import metrics
-from streams.core.alerting import SEVERITIES
+from streams.core.severity import SEVERITIES
 
 if TYPE_CHECKING:
     from agents.detect import Brand
@@ -25,6 +26,8 @@ BY_BRAND = (
     metrics.BRAND_EXPECTED_MENTIONS,
     metrics.BRAND_THRESHOLD_MENTIONS,
 )
+
+URGENCIES = ("page", "ticket")
 
 
 class Gauges:
@@ -42,7 +45,7 @@ class Gauges:
         now_s = datetime.now(UTC).timestamp()
         for gauge in (*BY_BRAND, metrics.LAG, metrics.TABLE_ROWS, metrics.TABLE_BYTES):
             gauge.clear()
-        firing = Counter(dict.fromkeys(SEVERITIES, 0))
+        firing = Counter(dict.fromkeys(product(SEVERITIES, URGENCIES), 0))
         for ledger in self._app.ledgers:
             standing = ledger.standing(now_s)
             if standing is not None:
@@ -53,9 +56,10 @@ class Gauges:
                 if ledger.agent == "detect":
                     self._tell_brands(desk)
                 elif ledger.agent == "alerts":
-                    firing.update(state.alerts.alert.severity for _, state in desk.states() if state.alerts.alert)
-        for severity, count in firing.items():
-            metrics.ALERTS_FIRING.labels(severity).set(count)
+                    alerts = (one.alert for _, state in desk.states() for one in state.alerts.open.values())
+                    firing.update((alert.severity, alert.urgency) for alert in alerts)
+        for labels, count in firing.items():
+            metrics.ALERTS_FIRING.labels(*labels).set(count)
 
     def _tell_brands(self, desk: KeyedDesk[Brand]) -> None:
         for brand, state in desk.states():

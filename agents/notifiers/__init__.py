@@ -23,11 +23,12 @@ def build(settings: Settings) -> list[Notifier]:
     """Make the notifiers named by GROUNDSWELL_NOTIFY, each once, in that order.
 
     Raises:
-        SettingsError: a name is unknown, or a notifier lacks a setting.
+        SettingsError: a name is unknown, there or in GROUNDSWELL_NOTIFY_TICKETS, or a notifier lacks a setting.
     """
-    unknown = [name for name in settings.notify if name not in REGISTRY]
-    if unknown:
-        raise SettingsError(
-            f"GROUNDSWELL_NOTIFY: no notifier is called {unknown[0]!r}; there are {', '.join(REGISTRY)}"
-        )
+    for variable, names in (("NOTIFY", settings.notify), ("NOTIFY_TICKETS", settings.notify_tickets)):
+        unknown = [name for name in names if name not in REGISTRY]
+        if unknown:
+            raise SettingsError(
+                f"GROUNDSWELL_{variable}: no notifier is called {unknown[0]!r}; there are {', '.join(REGISTRY)}"
+            )
     return [REGISTRY[name](settings) for name in dict.fromkeys(settings.notify)]

@@ -24,7 +24,7 @@ SHORT, LONG = 80, 280
 
 
 class LogNotifier:
-    """Writes alerts to the logger `groundswell.alerts`, at the level of their severity; resolves at info."""
+    """Writes alerts to the logger `groundswell.alerts`, at the level of their severity; tickets and resolves at info."""
 
     name = "log"
 
@@ -33,7 +33,7 @@ class LogNotifier:
 
     async def deliver(self, alert: Alert, key: str) -> Outcome:
         """Write the block; a log always takes it."""
-        level = LEVELS[alert.severity] if alert.status == "firing" else logging.INFO
+        level = LEVELS[alert.severity] if alert.status == "firing" and alert.urgency == "page" else logging.INFO
         logger.log(level, "%s", describe(alert, key))
         return Delivered()
 
@@ -48,17 +48,37 @@ def describe(alert: Alert, key: str) -> str:
     if seen.negative_share is not None:
         usual = "" if seen.usual_negative_share is None else f" (usually {seen.usual_negative_share:.0%})"
         facts.append(f"{seen.negative_share:.0%} negative{usual}")
+    if seen.reach:
+        facts.append(f"{seen.reach:,} followers")
+    if seen.doubling_min is not None:
+        facts.append(f"doubles in {seen.doubling_min:g} min")
+    if seen.copies:
+        facts.append(f"{seen.copies:.0%} copies")
     lines = [
-        f"{alert.change.upper()} [{alert.severity}] {one_line(alert.title, LONG)}",
+        f"{alert.change.upper()} [{kind_of(alert)}] {one_line(alert.title, LONG)}",
         f"  since {alert.started_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, seen by {one_line(', '.join(alert.detectors), LONG)}; {key}",
         f"  {', '.join(facts)}",
     ]
-    lines += [f"  {name}: {_counts(of)}" for name, of in (("issues", seen.issues), ("sources", seen.sources)) if of]
+    counts = (("issues", seen.issues), ("sources", seen.sources), ("places", seen.places))
+    lines += [f"  {name}: {_counts(of)}" for name, of in counts if of]
+    if seen.terms:
+        lines.append(
+            f"  said more than usual: {', '.join(one_line(f'{one.term} ({one.lift:g}x)', SHORT) for one in seen.terms)}"
+        )
+    if alert.muted_by:
+        lines.append(f"  does not page: {one_line(alert.muted_by, LONG)}")
     for sample in seen.samples[:SAMPLES]:
         who = one_line(sample.author_name or "somebody", SHORT)
         where = f" {one_line(sample.url, LONG)}" if sample.url else ""
         lines.append(f"  - {sample.observed_at.astimezone(UTC):%H:%M} {who}: {one_line(sample.text, LONG)}{where}")
     return "\n".join(lines)
+
+
+def kind_of(alert: Alert) -> str:
+    """Say how much it matters: the severity of a page; of a ticket that it is one, and what about."""
+    if alert.urgency == "page":
+        return alert.severity
+    return f"ticket: {'muted ' + alert.severity if alert.nature == 'trouble' else alert.nature}"
 
 
 def _counts(of: Mapping[str, int]) -> str:

@@ -66,6 +66,11 @@ class Line(NamedTuple):
     at: datetime | None
     content: dict[str, Any] | bytes
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether it goes to each raw partition: an account's removal concerns them all."""
+        return isinstance(self.content, dict) and self.content.get("op") == "account_removed"
+
 
 class Constant(str):
     """A value that every record gets, instead of a column's name."""

@@ -23,12 +23,16 @@ DAY_HOURS = 24
 
 
 class Told(NamedTuple):
-    """One thing said: when, the fields of its Mention without its times, and how many times it is delivered."""
+    """One thing said: when, the fields of its Mention without its times, and how many times it is delivered.
+
+    `surge` is the id of the incident or campaign that it belongs to, if any.
+    """
 
     at_ms: int
     number: int
     fields: dict[str, Any]
     copies: int = 1
+    surge: str = ""
 
 
 class _Slots(dict[str, str]):
@@ -112,13 +116,14 @@ class Teller:
             for at_ms in self._moments(minute_ms, rate_per_hour(surge, minute_ms / MINUTE_MS - surge.starts_min)):
                 kind = self._random.random()
                 if recent and kind < surge.repost:
-                    yield self._repost(at_ms, recent)
+                    yield self._repost(at_ms, recent)._replace(surge=surge.id)
                 elif recent and kind < surge.repost + surge.reply:
                     first = self._random.choice(recent).fields
                     told = self._post(at_ms, brand, surge.replies, source=first["source"])
-                    yield told._replace(fields=told.fields | {"in_reply_to": first["id"], "root": first["id"]})
+                    fields = told.fields | {"in_reply_to": first["id"], "root": first["id"]}
+                    yield told._replace(fields=fields, surge=surge.id)
                 else:
-                    told = self._post(at_ms, brand, surge.posts)
+                    told = self._post(at_ms, brand, surge.posts)._replace(surge=surge.id)
                     recent.append(told)
                     yield told
 

@@ -45,7 +45,8 @@ OF_TOPICS: Final = {
     "incidents as people see them read `alerts`.",
     "brand-stats": "The latest figures of each brand, about once a minute of event time. Compacted: read it from the start and "
     "you know every brand.",
-    "alerts": "Incidents, each step of their lives, and every open one again each minute. Compacted: read it from the start, "
+    "alerts": "Incidents, each step of their lives, and every open one again each minute: pages, which want somebody now, and "
+    "tickets, which do not; a ticket may become a page. Compacted: read it from the start, "
     "keep the highest step of each id, and you know all that is open or was resolved in the last 30 days; then a "
     "tombstone takes it away. The partition is the brand's, not the key's. What a removal takes from an open alert is "
     "absent from its next step, which comes at once; a resolved alert shows no samples. A sample that was edited reads as "

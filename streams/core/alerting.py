@@ -1,72 +1,44 @@
-"""The life of an alert: findings in, steps of one incident per brand out.
+"""The life of alerts: findings in, steps of a brand's incidents out.
 
 Pure: a function of the brand's state, the finding and event time. The functions change the state
 they are given and return what to publish, in order. Whatever was applied before changes nothing
 when it is said again.
 
-An incident fires with the first watched finding; whatever is found while it is open joins it; it is
-resolved `Policy.quiet` after the last of its episodes was over, so that a burst which ebbs and
-returns pages once. An episode belongs to one incident only.
+An incident fires with the first watched finding; what belongs to it joins it while it is open (see
+`streams.core.incidents`); it is resolved `Policy.quiet` after the last of its episodes was over, so that a burst
+which ebbs and returns pages once. An episode belongs to one incident only.
+
+Trouble pages, unless a known event or a cool-down mutes it; everything else opens a ticket. A ticket becomes a
+page, once, with the first finding that pages, or if what was muted goes on when its reason is gone. A page stays one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.core.sanitise import one_line
-from streams.records import Alert
+from streams.core.incidents import Incident, home
+from streams.core.policy import Muting
+from streams.core.severity import Severity, graver
+from streams.core.telling import alert_of, changed, joined, name_of, severity_of
 
 if TYPE_CHECKING:
-    from streams.records import Evidence, Finding, Removal
-
-Severity = Literal["info", "warning", "critical"]
-SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+    from streams.core.policy import Policy
+    from streams.records import Alert, Finding, Removal
 
 REFRESH = timedelta(minutes=1)
 REMEMBERED = timedelta(hours=24)  # after an episode is over, so that a re-sent finding changes nothing
 SILENCE = timedelta(days=7)  # then an episode counts as over: its detector was taken out
+MOST_OPEN = 8
+"""Of a brand. One more ends the one that was active least lately, tickets first."""
 
-CRITICAL_SCORE = 30.0  # about one in 10^13 by chance
-CRITICAL_AUTHORS = 10  # one angry person with fifty posts is not a crisis
-CRITICAL_NEGATIVE_SHARE = 0.5
-
-TITLE_LIMIT = 200
+MOST_PAGED = 64
 
 EpisodeKey = tuple[str, str, int]
 """Detector, series, the episode's start in seconds since 1970 UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """One line of the rules' `watch`. None stands for any brand, any series."""
-
-    detector: str
-    severity: Severity
-    brand: str | None = None
-    series: str | None = None
-
-    def covers(self, brand: str, detector: str, series: str) -> bool:
-        """Whether a finding of this kind is watched by this line."""
-        return self.detector == detector and self.brand in (None, brand) and self.series in (None, series)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Who wants to be told of what, and for how long all must be over before an incident is."""
-
-    watches: tuple[Watch, ...]
-    quiet: timedelta = timedelta(minutes=15)
-
-    def severity_of(self, brand: str, detector: str, series: str) -> Severity | None:
-        """Return the least severity such a finding has, or None: record it, alert nobody."""
-        wanted = [watch.severity for watch in self.watches if watch.covers(brand, detector, series)]
-        return max(wanted, key=SEVERITIES.index, default=None)
 
 
 class Episode(Struct, array_like=True, omit_defaults=True):
@@ -84,21 +56,20 @@ class Episode(Struct, array_like=True, omit_defaults=True):
 
 
 class BrandAlerts(Struct, array_like=True, omit_defaults=True):
-    """A brand's open incident, as last published, and the episodes remembered.
+    """A brand's open incidents by alert id, and the episodes remembered.
 
     `forgotten` is the latest time of any episode no longer remembered: an unknown finding that is
-    not later can only be a re-send.
+    not later can only be a re-send. `paged` says when what (detector/series) was last part of a page, and how grave.
     """
 
-    alert: Alert | None = None
-    refresh_at: datetime | None = None
-    resolve_at: datetime | None = None
+    open: dict[str, Incident] = {}
     episodes: dict[EpisodeKey, Episode] = {}
     forgotten: datetime | None = None
+    paged: dict[str, tuple[datetime, Severity]] = {}
 
 
 def on_finding(state: BrandAlerts, finding: Finding, policy: Policy) -> list[Alert]:
-    """Apply one finding. An incident that was to be resolved before it is resolved first, told the time or not."""
+    """Apply one finding. What was to happen before it happens first, told the time or not."""
     key = (finding.detector, finding.series, int(finding.episode.timestamp()))
     known = state.episodes.get(key)
     if known is None:
@@ -107,43 +78,46 @@ def on_finding(state: BrandAlerts, finding: Finding, policy: Policy) -> list[Ale
         known = Episode(step=0, at=finding.at)
     if finding.step <= known.step:
         return []
-    resolve_first = state.resolve_at is not None and state.resolve_at <= finding.at
-    published = on_time(state, finding.at) if resolve_first else []
-    floor = policy.severity_of(finding.brand, finding.detector, finding.series) if finding.state == "open" else None
+    published = on_time(state, finding.at) if any(_turns(one) <= finding.at for one in state.open.values()) else []
+    floor = policy.severity_of(finding) if finding.state == "open" else None
 
-    incident = known.alert
-    if floor is not None and not incident:
-        incident = state.alert.id if state.alert else alert_id(finding)
-        if state.alert is None:
-            published += _publish(state, _fired(incident, finding, floor))
+    incident = state.open.get(known.alert)
+    if floor is not None and (incident is not None or not known.alert):
+        muting = _muting(state, finding, severity_of(finding, floor), policy)
+        told = alert_of(finding, floor, muting.why if muting else "")
+        incident = incident or home(state.open.values(), finding)
+        if incident is not None:
+            published += _publish(incident, joined(incident.alert, told))
+        else:
+            published += [*_make_room(state, finding.at), told]
+            incident = state.open[told.id] = Incident(told, finding.at + REFRESH, finding.at, finding.at)
+        _note(state, incident, finding, told, muting)
     over = finding.state == "over"
-    state.episodes[key] = Episode(finding.step, max(known.at, finding.at), over, incident)
-    if state.alert is None or incident != state.alert.id:
-        return published
-
-    if floor is not None:
-        published += _publish(state, _joined(state.alert, finding, floor))
-    ends = (episode.end for episode in state.episodes.values() if episode.alert == incident)
-    state.resolve_at = max(ends) + policy.quiet
+    belongs = incident.alert.id if incident is not None else known.alert
+    state.episodes[key] = Episode(finding.step, max(known.at, finding.at), over, belongs)
+    if incident is not None:
+        ends = (episode.end for episode in state.episodes.values() if episode.alert == incident.alert.id)
+        incident.resolve_at = max(ends) + policy.quiet
     return published
 
 
 def on_removal(state: BrandAlerts, removal: Removal) -> list[Alert]:
-    """Take a deleted post, or all of a removed account's, out of the open incident's evidence.
+    """Take a deleted post, or all of a removed account's, out of the open incidents' evidence.
 
     A resolved alert holds no samples, so there is nothing to take out of it later.
     """
-    alert = state.alert
-    if alert is None:
-        return []
-    kept = tuple(sample for sample in alert.evidence.samples if not removal.takes(sample))
-    at = max(alert.at, removal.observed_at or alert.at)
-    return _publish(state, _changed(alert, at, evidence=replace(alert.evidence, samples=kept)))
+    published = []
+    for incident in state.open.values():
+        alert = incident.alert
+        kept = tuple(sample for sample in alert.evidence.samples if not removal.takes(sample))
+        at = max(alert.at, removal.observed_at or alert.at)
+        published += _publish(incident, changed(alert, at, evidence=replace(alert.evidence, samples=kept)))
+    return published
 
 
 def shows(state: BrandAlerts, removal: Removal) -> bool:
-    """Whether the open incident's evidence holds what a removal takes away."""
-    return state.alert is not None and any(map(removal.takes, state.alert.evidence.samples))
+    """Whether an open incident's evidence holds what a removal takes away."""
+    return any(removal.takes(sample) for one in state.open.values() for sample in one.alert.evidence.samples)
 
 
 def on_time(state: BrandAlerts, now: datetime) -> list[Alert]:
@@ -152,120 +126,89 @@ def on_time(state: BrandAlerts, now: datetime) -> list[Alert]:
     One long jump leaves the same state as many small steps, and skips only re-publications that a
     later one replaces.
     """
-    published = []
-    alert = state.alert
-    if alert and state.resolve_at and state.resolve_at <= now:
-        at = state.resolve_at
-        bare = replace(alert.evidence, samples=())
-        published += _publish(state, _changed(alert, at, status="resolved", resolved_at=at, evidence=bare))
-        state.alert = state.refresh_at = state.resolve_at = None
-    elif alert and state.refresh_at and state.refresh_at <= now:
-        at = state.refresh_at + (now - state.refresh_at) // REFRESH * REFRESH
-        published += _publish(state, replace(alert, change="refreshed", at=at))
+    published: list[Alert] = []
+    for incident in list(state.open.values()):
+        if incident.unmute_at and incident.unmute_at <= now and incident.unmute_at < incident.resolve_at:
+            alert, at = incident.alert, max(incident.unmute_at, incident.alert.at)
+            incident.unmute_at = None
+            published += _publish(incident, changed(alert, at, urgency="page", muted_by=""))
+            for name in alert.detectors:
+                _paged(state, name, at, alert.severity)
+        if incident.resolve_at <= now:
+            published += _resolve(state, incident, incident.resolve_at)
+        elif incident.refresh_at <= now:
+            at = incident.refresh_at + (now - incident.refresh_at) // REFRESH * REFRESH
+            published += _publish(incident, replace(incident.alert, change="refreshed", at=at))
     for key, gone_at in _to_forget(state):
         if gone_at <= now:
             at = state.episodes.pop(key).at
             state.forgotten = max(state.forgotten or at, at)
-    return published
+    return sorted(published, key=lambda alert: alert.at)
 
 
 def due(state: BrandAlerts) -> datetime | None:
     """When `on_time` next has something to do."""
     times = [gone_at for _, gone_at in _to_forget(state)]
-    times += [at for at in (state.refresh_at, state.resolve_at) if at]
+    times += [min(one.refresh_at, _turns(one)) for one in state.open.values()]
     return min(times, default=None)
 
 
-def severity(evidence: Evidence, floor: Severity) -> Severity:
-    """Return critical for what is all but impossible by chance, said by many and mostly negative; else `floor`."""
-    critical = (
-        evidence.score >= CRITICAL_SCORE
-        and evidence.authors >= CRITICAL_AUTHORS
-        and (evidence.negative_share or 0.0) >= CRITICAL_NEGATIVE_SHARE
-    )
-    return "critical" if critical else floor
+def _turns(incident: Incident) -> datetime:
+    """When time alone changes what it is."""
+    return min(incident.resolve_at, incident.unmute_at or incident.resolve_at)
 
 
-def alert_id(finding: Finding) -> str:
-    """Return the id of the incident that this finding opens: the same whenever it is worked out."""
-    start = int(finding.episode.timestamp())
-    return sha256(f"{finding.brand}\n{finding.detector}\n{finding.series}\n{start}".encode()).hexdigest()[:16]
+def _muting(state: BrandAlerts, finding: Finding, severe: Severity, policy: Policy) -> Muting | None:
+    """What keeps trouble from paging: a known event, or that it paged not long ago and is no graver now."""
+    muting = policy.muting(finding)
+    cooldown = policy.cooldown_of(finding)
+    paged = state.paged.get(name_of(finding))
+    if muting is None and cooldown and paged is not None:
+        at, before = paged
+        if finding.at - at < cooldown and graver(before, severe) == before:
+            muting = Muting(f"cool-down: part of a page at {at:%Y-%m-%d %H:%M} UTC", None)
+    return muting
 
 
-def title(finding: Finding) -> str:
-    """Say in one line what a person on call needs first: "dell: 34 negative mentions in 30 min, 6 expected"."""
-    seen = finding.evidence
-    what = f"{_figure(seen.observed)} {_kind(finding.series)} in {_span(seen.window_s)}"
-    return one_line(f"{finding.brand}: {what}, {_figure(seen.expected)} expected", TITLE_LIMIT)
+def _note(state: BrandAlerts, incident: Incident, finding: Finding, told: Alert, muting: Muting | None) -> None:
+    """Remember what an incident now is about, what was part of a page, and until when a reason not to page holds."""
+    incident.take(finding)
+    if incident.alert.urgency == "page":
+        incident.unmute_at = None
+        if told.nature == "trouble":
+            _paged(state, name_of(finding), finding.at, told.severity)
+    elif told.muted_by and muting is not None:
+        incident.unmute_at = muting.until
 
 
-def _publish(state: BrandAlerts, alert: Alert) -> list[Alert]:
-    if alert is state.alert:
+def _paged(state: BrandAlerts, name: str, at: datetime, severe: Severity) -> None:
+    """Note what was part of a page, as grave as it ever was."""
+    _, before = state.paged.pop(name, (at, severe))
+    state.paged[name] = at, graver(before, severe)
+    if len(state.paged) > MOST_PAGED:
+        del state.paged[next(iter(state.paged))]
+
+
+def _make_room(state: BrandAlerts, at: datetime) -> list[Alert]:
+    if len(state.open) < MOST_OPEN:
         return []
-    state.alert, state.refresh_at = alert, alert.at + REFRESH
+    ranked = sorted(state.open.values(), key=lambda one: (one.alert.urgency == "page", one.active_at, one.alert.id))
+    return _resolve(state, ranked[0], max(at, ranked[0].alert.at))
+
+
+def _resolve(state: BrandAlerts, incident: Incident, at: datetime) -> list[Alert]:
+    bare = replace(incident.alert.evidence, samples=())
+    del state.open[incident.alert.id]
+    return _publish(incident, changed(incident.alert, at, status="resolved", resolved_at=at, evidence=bare))
+
+
+def _publish(incident: Incident, alert: Alert) -> list[Alert]:
+    if alert is incident.alert:
+        return []
+    incident.alert, incident.refresh_at = alert, alert.at + REFRESH
     return [alert]
-
-
-def _fired(incident: str, finding: Finding, floor: Severity) -> Alert:
-    return Alert(
-        id=incident,
-        brand=finding.brand,
-        status="firing",
-        change="fired",
-        step=1,
-        severity=severity(finding.evidence, floor),
-        title=title(finding),
-        started_at=finding.episode,
-        at=finding.at,
-        detectors=(_name(finding),),
-        evidence=finding.evidence,
-    )
-
-
-def _joined(alert: Alert, finding: Finding, floor: Severity) -> Alert:
-    """Return the incident with this finding in it: the strongest evidence so far, the highest severity."""
-    stronger = finding.evidence.score >= alert.evidence.score
-    return _changed(
-        alert,
-        max(alert.at, finding.at),
-        severity=max(alert.severity, severity(finding.evidence, floor), key=SEVERITIES.index),
-        detectors=tuple(dict.fromkeys((*alert.detectors, _name(finding)))),
-        evidence=finding.evidence if stronger else alert.evidence,
-        title=title(finding) if stronger else alert.title,
-    )
-
-
-def _changed(alert: Alert, at: datetime, **fields: object) -> Alert:
-    """Return the next step, or the very same alert if nothing in it would differ."""
-    if all(getattr(alert, name) == value for name, value in fields.items()):
-        return alert
-    change = "resolved" if "status" in fields else "updated"
-    return replace(alert, step=alert.step + 1, change=change, at=at, **fields)
 
 
 def _to_forget(state: BrandAlerts) -> list[tuple[EpisodeKey, datetime]]:
     """Return the episodes that are over, and when each is forgotten."""
     return [(key, episode.at + REMEMBERED) for key, episode in state.episodes.items() if episode.over]
-
-
-def _name(finding: Finding) -> str:
-    return f"{finding.detector}/{finding.series}"
-
-
-def _kind(series: str) -> str:
-    """Name a series' mentions: "all", "negative", "issue:battery_fire"."""
-    prefix, _, name = series.partition(":")
-    if name:
-        return f"mentions of {name.replace('_', ' ')}"
-    return "mentions" if prefix in ("", "all") else f"{prefix} mentions"
-
-
-def _figure(number: float) -> str:
-    return f"{number:.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"
-
-
-def _span(seconds: int) -> str:
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

@@ -4,8 +4,8 @@ Pure, and driven by levels: a row holds the newest step that matters and what th
 far; what is owed follows from the two. So a re-send, a refresh or an answer that comes late cannot
 make a row say anything twice.
 
-Told are: that it fires, that it got worse (a higher severity; other updates are for subscribers of
-the topic), that it is resolved. One attempt at a time per row; its idempotency key names the alert,
+Told are: that it fires, that it got worse (a higher severity, or a page that was a ticket; other updates are for
+subscribers of the topic), that it is resolved. One attempt at a time per row; its idempotency key names the alert,
 which of these is told, and the sink: the same on every attempt, also by an owner who after a crash
 no longer knows from which step the first one was made.
 """
@@ -19,8 +19,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.core.alerting import SEVERITIES, Severity
-from streams.records import Alert  # noqa: TC001  msgspec reads the annotations at run time
+from streams.core.severity import SEVERITIES, Severity
+from streams.records import Alert, Urgency  # noqa: TC001  msgspec reads the annotations at run time
 
 State = Literal["pending", "delivered", "dead", "muted"]
 Reason = Literal[
@@ -69,8 +69,8 @@ Outcome = Delivered | Retry | Refused
 class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A row. `alert` is the newest step that matters here, without samples once nothing is pending.
 
-    `heard` is the last that the sink took, or ("maybe") may have taken; `heard_severity` goes with
-    "firing". `detail` is the last failure, in words.
+    `heard` is the last that the sink took, or ("maybe") may have taken; `heard_severity` and `heard_urgency` go
+    with "firing". `detail` is the last failure, in words.
     """
 
     alert: Alert
@@ -78,6 +78,7 @@ class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Reason
     heard: Literal["nothing", "maybe", "firing", "resolved"] = "nothing"
     heard_severity: Severity = "info"
+    heard_urgency: Urgency = "ticket"
     attempt: int = 0
     next_at: datetime | None = None
     detail: str = ""
@@ -85,7 +86,8 @@ class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def key_of(alert: Alert, sink: str) -> str:
     """Return the idempotency key of what `alert` tells one sink: that it fires this severely, or that it is over."""
-    return f"{alert.id}.{alert.severity if alert.status == 'firing' else alert.status}.{sink}"
+    fires = alert.severity if alert.urgency == "page" else f"ticket-{alert.severity}"
+    return f"{alert.id}.{fires if alert.status == 'firing' else alert.status}.{sink}"
 
 
 def on_alert(row: Delivery | None, alert: Alert, now: datetime, *, max_age: timedelta) -> Delivery:
@@ -102,7 +104,7 @@ def on_alert(row: Delivery | None, alert: Alert, now: datetime, *, max_age: time
     elif alert.step < row.alert.step or (alert.step == row.alert.step and (row.reason != "too_old" or too_old)):
         return row
 
-    worse = SEVERITIES.index(alert.severity) > SEVERITIES.index(row.alert.severity)
+    worse = _rank(alert.urgency, alert.severity) > _rank(row.alert.urgency, row.alert.severity)
     newer = replace(row, alert=alert)
     change = _owed(newer)
     if change is None:
@@ -139,7 +141,9 @@ def on_outcome(row: Delivery, sent: Alert, outcome: Outcome, now: datetime, jitt
     match outcome:
         case Delivered():
             heard: Literal["firing", "resolved"] = "firing" if sent.status == "firing" else "resolved"
-            row = replace(row, heard=heard, heard_severity=sent.severity, attempt=0, detail="")
+            row = replace(
+                row, heard=heard, heard_severity=sent.severity, heard_urgency=sent.urgency, attempt=0, detail=""
+            )
             if _owed(row) is None:
                 return _settled(row, "delivered", "told")
             return replace(row, state="pending", reason="due", next_at=now)
@@ -166,7 +170,12 @@ def _owed(row: Delivery) -> Change | None:
         return "resolved" if row.heard in ("maybe", "firing") else None
     if row.heard in ("nothing", "maybe"):
         return "fired"
-    return "updated" if SEVERITIES.index(row.alert.severity) > SEVERITIES.index(row.heard_severity) else None
+    heard = _rank(row.heard_urgency, row.heard_severity)
+    return "updated" if _rank(row.alert.urgency, row.alert.severity) > heard else None
+
+
+def _rank(urgency: Urgency, severity: Severity) -> tuple[bool, int]:
+    return urgency == "page", SEVERITIES.index(severity)
 
 
 def _settled(row: Delivery, state: State, reason: Reason) -> Delivery:

@@ -7,7 +7,7 @@ the first thing.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ MAX_CHARS = 160 * 1024
 MOST_PROBLEMS = 50
 MAX_NESTING = 20
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -143,6 +144,22 @@ class RuleFile:
         """A length of time: 30m, 24h, 7d."""
         word = self.text(node, what, r"[1-9]\d{0,5}[smhd]", "a length of time such as 30m, 24h or 7d")
         return None if word is None else timedelta(seconds=int(word[:-1]) * _SECONDS[word[-1]])
+
+    def moment(self, node: Node, what: str, *, whole_day: bool = False) -> datetime | None:
+        """A day, or a day and an hour, on the wall: 2026-03-03 09:00. Of `whole_day`, a day alone ends with it."""
+        expected = "a day such as 2026-03-03, or 2026-03-03 09:00"
+        word = self.text(node, what, rf"\d{{4}}-\d\d-\d\d( {CLOCK})?", expected)
+        try:
+            moment = datetime.fromisoformat(word) if word else None
+            return moment + timedelta(days=1) if moment and whole_day and word and " " not in word else moment
+        except (ValueError, OverflowError):
+            self.refuse(node, f"{what}: found {word!r}, expected {expected}", "there is no such day")
+            return None
+
+    def factor(self, node: Node, what: str) -> float | None:
+        """How many times as much: 3x."""
+        word = self.text(node, what, r"[1-9]\d{0,2}(\.\d{1,2})?x", "how many times as much, such as 3x")
+        return None if word is None else float(word[:-1])
 
     def suggest(self, word: str, known: Collection[str]) -> str:
         """What was probably meant."""

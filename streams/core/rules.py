@@ -15,13 +15,13 @@ from zoneinfo import ZoneInfo
 from yaml import MappingNode, SequenceNode
 
 from streams.core.candidates import calls
-from streams.core.detectors import WATCHED
 from streams.core.expression import CHANNELS, LANGUAGE, MAX_DEPTH, parse
 from streams.core.matching import Matcher
 from streams.core.rulefile import RuleFile, RulesError, plain
 from streams.core.text import fold
 from streams.core.tracking import Account, Brand, BrandMatch, CustomerValue, Issue, Matched, Watch
 from streams.core.tree import Atom, Condition, ExpressionError, Group, conditions
+from streams.core.wishes import Wishes
 from streams.records import Mention, Place
 
 if TYPE_CHECKING:
@@ -29,24 +29,22 @@ if TYPE_CHECKING:
 
     from yaml import Node as YamlNode
 
+    from streams.core.calendar import Event
     from streams.core.tree import Node
 
 __all__ = ["Brand", "BrandMatch", "Issue", "Matched", "Rules", "RulesError", "Watch", "load_rules"]
 
 FIELDS = ("text", "title", "image_text", "quoted_text")
-DETECTORS = tuple(dict.fromkeys(("volume", "negativity", "emerging_terms", "hazard", *WATCHED)))
-SEVERITIES = ("info", "warning", "critical")
 _NO_LITERAL = "it could match without any word, phrase, tag, handle or author"
 _LITERAL_HINT = "write (a OR b) AND lang:en"
 _BROKEN = Atom("word", "")  # stands for a term already refused, so that it is told once
 _ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 _ID_EXPECTED = "letters, digits, _ and -, at most 64"
 _TEST = ("text", "title", "quoted_text", "parent_text", "author_name", "lang", "source", "channel")
-MOST = {"terms": 1000, "brands": 1000, "issues": 2000, "watch": 4000, "tests": 2000}
+MOST = {"terms": 1000, "brands": 1000, "issues": 2000, "watch": 4000, "tests": 2000, "calendar": 1000}
 """Of each in a file: what a worker can check and compile while somebody waits."""
-_TOP = ("ruleset", "defaults", "terms", "brands", "issues", "watch", "tests")
+_TOP = ("ruleset", "defaults", "terms", "brands", "issues", "watch", "calendar", "tests")
 _BRAND = ("id", "role", "own_accounts", "timezone", "match", "exclude", "customer_value")
-_WATCH = ("when", "detect", "severity", "cooldown", "at_least", "within")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,7 @@ class Rules:
     issues: tuple[Issue, ...]
     watch: tuple[Watch, ...]
     _matcher: Matcher = field(repr=False, compare=False)
+    calendar: tuple[Event, ...] = ()
 
     def match_many(self, mentions: Sequence[Mention]) -> list[Matched]:
         """What the rules say about each mention, in the same order. Asked again, they say the same."""
@@ -127,7 +126,10 @@ class _Loader:
         if "brands" in top and not known["brand"]:
             file.refuse(top["brands"], "brands: there is none", "add {id: dell, match: dell}")
         issues = [i for n in file.items(top.get("issues"), "issues") if (i := self._issue(n, set(known["brand"])))]
-        watch = [w for n in file.items(top.get("watch"), "watch") if (w := self._watch(n, known))]
+        wishes = Wishes(file, known)
+        watch = [w for n in file.items(top.get("watch"), "watch") if (w := wishes.watch(n))]
+        wishes.check(brands, issues, watch, top.get("issues") or top["brands"])
+        calendar = [e for n in file.items(top.get("calendar"), "calendar") if (e := wishes.event(n))]
         tests = [(n, self._test(n, known)) for n in file.items(top.get("tests"), "tests")]
         file.check()
         matcher = Matcher(brands, issues, fields)
@@ -136,7 +138,7 @@ class _Loader:
         file.check()
         canonical = json.dumps(plain(cast("YamlNode", file.root)), sort_keys=True, separators=(",", ":"))
         version = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
-        return Rules(ruleset or "", version, tuple(brands), tuple(issues), tuple(watch), matcher)
+        return Rules(ruleset or "", version, tuple(brands), tuple(issues), tuple(watch), matcher, tuple(calendar))
 
     def _defaults(self, node: YamlNode | None) -> tuple[tuple[str, ...], Condition | None]:
         """The fields that are heard, and the language that is asked for where a rule asks for none."""
@@ -269,27 +271,6 @@ class _Loader:
 
     def _names(self, node: YamlNode, what: str, known: set[str]) -> list[str | None]:
         return [self._file.choice(n, what, sorted(known)) for n in self._file.items(node, what)]
-
-    def _watch(self, node: YamlNode, known: dict[str, dict[str, bool]]) -> Watch | None:
-        file = self._file
-        found = file.mapping(node, "watch", _WATCH, needed=("when", "detect"))
-        if "when" not in found or "detect" not in found:
-            return None
-        when = file.text(found["when"], "watch: when", r"(brand|issue):\S+", "brand:<id> or issue:<id>")
-        detect = file.choice(found["detect"], "watch: detect", DETECTORS)
-        severity = file.choice(found["severity"], "watch: severity", SEVERITIES) if "severity" in found else "warning"
-        cooldown = file.span(found["cooldown"], "watch: cooldown") if "cooldown" in found else None
-        at_least = file.whole(found["at_least"], "watch: at_least") if "at_least" in found else None
-        within = file.span(found["within"], "watch: within") if "within" in found else None
-        kind, _, name = (when or "").partition(":")
-        if when and name not in known[kind]:
-            file.refuse(found["when"], f"watch: when: found the unknown {kind} {name}", file.suggest(name, known[kind]))
-        if detect == "hazard" and kind == "issue" and known[kind].get(name) is False:
-            file.refuse(found["detect"], f"watch: issue {name} is no hazard", "set hazard: true on the issue")
-        for key in ("at_least", "within"):
-            if key in found and detect != "hazard":
-                file.refuse(found[key], f"watch: {key}: is only for detect: hazard", "remove it")
-        return Watch(cast("Any", kind), name, cast("Any", detect), cast("Any", severity), cooldown, at_least, within)
 
     def _test(self, node: YamlNode, known: dict[str, dict[str, bool]]) -> dict[str, Any]:
         """A mention, and what is expected of it."""

@@ -32,8 +32,9 @@ def seconds(n: float) -> timedelta:
     return timedelta(seconds=n)
 
 
-def an_alert(step=1, change="fired", severity="warning", at=NOON) -> Alert:
+def an_alert(step=1, change="fired", severity="warning", at=NOON, urgency="page") -> Alert:
     return samples.an_alert(
+        urgency=urgency,
         status="resolved" if change == "resolved" else "firing",
         change=change,
         step=step,
@@ -68,6 +69,23 @@ def test_a_fresh_alert_is_due_at_once_and_then_told():
     row = answers(row, Delivered())
 
     assert (row.state, row.reason, row.next_at, row.heard) == ("delivered", "told", None, "firing")
+
+
+def test_a_ticket_that_becomes_a_page_is_told_once_more_under_a_key_of_its_own():
+    ticket = an_alert(urgency="ticket")
+    row = answers(hears(None, ticket), Delivered())
+
+    row = hears(row, an_alert(2, "updated"))
+
+    assert (row.state, to_send(row).change) == ("pending", "updated")
+    assert key_of(ticket, "log") != key_of(to_send(row), "log")
+    assert answers(row, Delivered()).reason == "told"
+
+
+def test_a_ticket_that_was_refused_is_tried_again_as_a_page():
+    row = answers(hears(None, an_alert(urgency="ticket")), Refused("no"))
+
+    assert hears(row, an_alert(2, "updated")).state == "pending"
 
 
 def test_what_is_told_already_is_not_told_again(told):

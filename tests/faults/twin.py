@@ -15,6 +15,7 @@ import msgspec
 from agents import alerts, detect
 from agents.alerts import KeepAlerts
 from agents.detect import Detect
+from streams.core.policy import plans_of, policy_of
 from streams.core.rules import load_rules
 from streams.keyed import KeyedDesk
 from streams.records import ON_SCORED, ON_SPIKES
@@ -35,10 +36,11 @@ Log = Sequence["ConsumerRecord"]
 
 def differences(scored: Log, spikes: Log, told_alerts: Log, rules: str, settings: Settings) -> list[str]:
     """Say what stands on `spikes` or `alerts` that must not be there, what is missing, and what reads differently."""
-    policy = alerts.policy_of(load_rules(rules, where="rules"))
+    loaded = load_rules(rules, where="rules")
+    policy, plans = policy_of(loaded), plans_of(loaded)
 
     def detection(partition: int) -> KeyedDesk[Any]:
-        work, decode = Detect(settings, partition), msgspec.json.Decoder(ON_SCORED).decode
+        work, decode = Detect(settings, partition, plans), msgspec.json.Decoder(ON_SCORED).decode
         return KeyedDesk(
             work, agent="detect", lanes=settings.raw_partitions, decode=decode, origin_of=detect._origin
         )  # fmt: skip

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from agents.detect import Brand
 from agents.http.gauges import Gauges
+from streams.core.detectors.independence import Voices
 from streams.core.rules import load_rules
 from streams.core.tally import Tally
 from streams.ledger import Standing
@@ -30,7 +31,7 @@ def ledger(agent: str, states: dict[str, object], standing: Standing | None = No
 
 def brand(mentions: int, negative: int) -> Brand:
     span = {"start": AT, "span_s": 60}
-    state = Brand(Tally(), {})
+    state = Brand(Tally(), {}, Voices())
     state.stats = BrandStats(
         brand="any",
         at=AT,
@@ -44,9 +45,9 @@ def brand(mentions: int, negative: int) -> Brand:
     return state
 
 
-def incident(severity: str | None) -> SimpleNamespace:
-    alert = SimpleNamespace(severity=severity) if severity else None
-    return SimpleNamespace(alerts=SimpleNamespace(alert=alert))
+def incidents(*alerts: tuple[str, str]) -> SimpleNamespace:
+    told = [SimpleNamespace(alert=SimpleNamespace(severity=severity, urgency=urgency)) for severity, urgency in alerts]
+    return SimpleNamespace(alerts=SimpleNamespace(open=dict(enumerate(told))))
 
 
 def looked(*ledgers: SimpleNamespace) -> None:
@@ -86,11 +87,13 @@ def test_a_minute_without_mentions_has_no_negative_share():
     assert value("brand_negative_ratio", brand="acme") is None
 
 
-def test_open_alerts_are_counted_by_severity_and_none_is_said_as_0():
-    looked(ledger("alerts", {"acme": incident("critical"), "hooli": incident(None)}))
-    assert [value("alerts_firing", severity=one) for one in ("info", "warning", "critical")] == [0, 0, 1]
+def test_open_alerts_are_counted_by_severity_and_urgency_and_none_is_said_as_0():
+    acme = incidents(("critical", "page"), ("warning", "page"), ("warning", "page"), ("info", "ticket"))
+    looked(ledger("alerts", {"acme": acme, "hooli": incidents()}))
+    pages = [value("alerts_firing", severity=one, urgency="page") for one in ("info", "warning", "critical")]
+    assert (pages, value("alerts_firing", severity="info", urgency="ticket")) == ([0, 2, 1], 1)
     looked(ledger("alerts", {}))
-    assert value("alerts_firing", severity="critical") == 0
+    assert value("alerts_firing", severity="critical", urgency="page") == 0
 
 
 def test_each_table_says_how_large_it_is_here_and_each_agent_how_far_behind():

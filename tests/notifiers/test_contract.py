@@ -6,6 +6,7 @@ import base64
 import socket
 from typing import get_args
 
+import msgspec
 import pytest
 
 from agents.notifiers import REGISTRY, build
@@ -109,6 +110,32 @@ async def test_the_log_gets_one_record_at_the_level_of_the_severity(caplog):
 
     [record] = caplog.records
     assert (record.name, record.levelname) == ("groundswell.alerts", "CRITICAL")
+
+
+def test_who_is_told_of_tickets_must_be_known_as_well(monkeypatch):
+    monkeypatch.setenv("GROUNDSWELL_NOTIFY_TICKETS", '["pager"]')
+
+    with pytest.raises(SettingsError, match="GROUNDSWELL_NOTIFY_TICKETS: no notifier is called 'pager'"):
+        build(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("fields", "first"),
+    [
+        ({"nature": "flood", "severity": "info"}, "FIRED [ticket: flood] dell: 34"),
+        ({"muted_by": "known event: launch"}, "FIRED [ticket: muted critical] dell: 34"),
+    ],
+)
+async def test_a_ticket_is_told_calmly_and_says_why_it_is_one(caplog, fields, first):
+    caplog.set_level("INFO")
+    [log] = build(load_settings())
+
+    await log.deliver(msgspec.structs.replace(ALERT, urgency="ticket", **fields), "a1.1.log")
+
+    [record] = caplog.records
+    assert record.levelname == "INFO"
+    assert record.getMessage().startswith(first)
+    assert ("  does not page: known event: launch" in record.getMessage()) == ("muted_by" in fields)
 
 
 def test_the_block_says_what_happened_and_shows_hostile_words_safely():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from agents.sources import replay as replay_module
+from agents.sources import recording
 from agents.sources.csvmap import parse_mapping
 from agents.sources.interface import SourceError
 from agents.sources.replay import Replay
@@ -153,7 +153,7 @@ async def test_bytes_that_are_no_unicode_reach_intake_unchanged(tmp_path: Path) 
 async def test_a_quote_that_never_ends_is_an_error_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay_module, "MOST_CHARACTERS", 1000)
+    monkeypatch.setattr(recording, "MOST_CHARACTERS", 1000)
     path = written(tmp_path, 'id,created_at,text\n1,2020-01-01,"never\n' + "2,2020-01-02,ok\n" * 100)
     with pytest.raises(SourceError, match=r"posts\.csv, line \d+"):
         await said(replay(path))
@@ -168,7 +168,7 @@ async def test_a_file_out_of_order_is_sorted_by_time(tmp_path: Path) -> None:
 async def test_a_file_too_large_to_sort_is_refused_not_half_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay_module, "MOST_SORTED", 1)
+    monkeypatch.setattr(recording, "MOST_SORTED", 1)
     path = written(tmp_path, "id,created_at,text\n2,2020-01-02,b\n1,2020-01-01,a\n")
     with pytest.raises(SourceError, match="sort the file by its time"):
         await said(replay(path))

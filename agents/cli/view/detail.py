@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agents.cli.shown import say_while
 from agents.cli.view.cells import figure, fit, words
-from agents.cli.view.sections import STYLES, facts
+from agents.cli.view.sections import STYLES, facts, said_first, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,8 +32,10 @@ The first line
   counted up to event time: when what was counted last was witnessed
 
 Alerts
-  What is wrong now, the worst first. Ages are in event time. What was
-  resolved stays for an hour.
+  What is wrong now, the worst first, then tickets, for which nobody is
+  paged: praise, a flood of copies, something notable, or trouble muted by
+  a known event or a cool-down. Ages are in event time. What was resolved
+  stays for an hour.
 
 Brands
   The bars are the last hour, each line to its own scale; · is none at all.
@@ -67,21 +69,29 @@ def detail(shown: Shown, choice: Choice) -> list[Text]:
 
 def _alert(row: AlertRow) -> Iterator[Text]:
     alert, seen = row.alert, row.alert.evidence
-    firing = alert.status == "firing"
-    state = alert.severity if firing else "resolved"
-    yield Text.assemble((f"{state.upper()}  {words(alert.title)}", STYLES.get(state, "green")))
+    firing, state = alert.status == "firing", state_of(alert)
+    said = words(f"{said_first(alert)}{alert.title}")
+    yield Text.assemble((f"{state.upper()}  {said}", STYLES.get(state, "green")))
+    if alert.muted_by:
+        yield Text(f"does not page: {words(alert.muted_by)}")
     age, since = say_while(row.age.total_seconds()), f"{_time(alert.started_at)} UTC"
     yield Text(f"{'open' if firing else 'was open'} for {age}, since {since}; step {alert.step}; {words(alert.id)}")
-    yield Text(f"seen by {words(', '.join(alert.detectors))}, score {seen.score:.1f}")
+    by = words(", ".join(alert.detectors))
+    yield Text(f"seen by {by}, score {seen.score:.1f}, gravity {alert.gravity:g} of 10")
     window = say_while(seen.window_s)
     yield Text(f"{figure(seen.observed)} in {window}, {figure(seen.expected, 1)} expected; {'; '.join(facts(row, 0))}")
-    for name, of in (("issues", seen.issues), ("sources", seen.sources)):
+    if seen.first_seen is not None:
+        yield Text(f"first seen {_time(seen.first_seen)} UTC")
+    if seen.terms:
+        yield Text(f"said more than usual: {', '.join(words(f'{one.term} ({one.lift:g}x)', 80) for one in seen.terms)}")
+    for name, of in (("issues", seen.issues), ("sources", seen.sources), ("places", seen.places)):
         if of:
             yield Text(f"{name}: {_counts(of)}")
     for sample in seen.samples:
         yield Text()
         who, at = words(sample.author_name or "somebody", 80), _time(sample.observed_at)
-        yield Text.assemble((f"{at}  {who}", "bold"), f"  {sample.sentiment}")
+        followers = f"  {figure(sample.followers)} followers" if sample.followers else ""
+        yield Text.assemble((f"{at}  {who}", "bold"), f"  {sample.sentiment}{followers}")
         yield Text(words(sample.text))
         if sample.url:
             yield Text(words(sample.url), style="dim")

@@ -154,7 +154,7 @@ class View:
         for one in filter(_is_firing, self._alerts.values()):
             open_of.setdefault(one.brand, []).append(one)
         brands = [_brand(stats, open_of.get(stats.brand, ())) for stats in self._brands.values()]
-        brands.sort(key=lambda row: (min(map(_rank, row.alerts), default=len(SEVERITIES)), row.stats.brand))
+        brands.sort(key=lambda row: (min(map(_rank, row.alerts), default=len(SEVERITIES) + 1), row.stats.brand))
         return Shown(
             at=now,
             connected=latest is not None,
@@ -187,7 +187,9 @@ def _is_firing(alert: Alert) -> bool:
 
 
 def _rank(alert: Alert) -> int:
-    return SEVERITIES.index(alert.severity) if alert.status == "firing" else len(SEVERITIES)
+    if alert.status != "firing":
+        return len(SEVERITIES) + 1
+    return SEVERITIES.index(alert.severity) if alert.urgency == "page" else len(SEVERITIES)
 
 
 def _is_news(alert: Alert, heard: datetime | None) -> bool:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from agents.cli.view.model import AlertRow, BrandRow, Shown, SourceRow
-    from streams.records import Expected, Sample
+    from streams.records import Alert, Expected, Sample
 
-STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
+STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan", "ticket": "cyan"}
 SOURCE_STYLES = {"listening": "green", "waiting": "bold yellow", "failed": "bold red"}
 HEADING, QUIET = "reverse", "dim"
 WIDE = 100
@@ -73,8 +73,10 @@ def _marked(line: Text, choice: Choice, chosen: Choice | None) -> Text:
 
 def alerts_heading(shown: Shown, width: int) -> Text:
     """How many are open."""
-    count = sum(row.alert.status == "firing" for row in shown.alerts)
-    return Text(set_cell_size(f"  Alerts: {count or 'none'} open", width), style=HEADING)
+    firing = [row.alert.urgency for row in shown.alerts if row.alert.status == "firing"]
+    pages, tickets = firing.count("page"), firing.count("ticket")
+    said = f"  Alerts: {pages or 'none'} open" + (f", {tickets} ticket{'s'[: tickets != 1]}" if tickets else "")
+    return Text(set_cell_size(said, width), style=HEADING)
 
 
 def alerts(shown: Shown, width: int, chosen: Choice | None, most_samples: int) -> list[Block]:
@@ -88,13 +90,27 @@ def alerts(shown: Shown, width: int, chosen: Choice | None, most_samples: int) -
     return blocks
 
 
+def state_of(alert: Alert) -> str:
+    """In one word: how grave a page is, or that it is none."""
+    if alert.status != "firing":
+        return "resolved"
+    return alert.severity if alert.urgency == "page" else "ticket"
+
+
+def said_first(alert: Alert) -> str:
+    """Before a title: what a ticket is about, or that it does not page."""
+    if alert.urgency == "page":
+        return ""
+    return "muted: " if alert.nature == "trouble" else f"{alert.nature}: "
+
+
 def _alert(row: AlertRow, samples: Sequence[Sample], width: int, chosen: Choice | None) -> list[Text]:
-    state = row.alert.severity if row.alert.status == "firing" else "resolved"
+    state = state_of(row.alert)
     age = say_while(row.age.total_seconds())
     said = Text.assemble(
         (f"{state:<8}", STYLES.get(state, "green")),
         f"  {f'{age} old' if state in STYLES else f'after {age}':<13}",
-        cut(row.alert.title, width - 25),
+        cut(f"{said_first(row.alert)}{row.alert.title}", width - 25),
     )
     lines = [_marked(said, Choice("alert", row.alert.id), chosen)]
     if state in STYLES:
@@ -113,9 +129,15 @@ def facts(row: AlertRow, most: int) -> Iterator[str]:
     """What an alert rests on, in a few words; of issues and sources the `most` frequent."""
     seen = row.alert.evidence
     yield f"{seen.authors:,} author{'' if seen.authors == 1 else 's'}"
+    if seen.reach:
+        yield f"{figure(seen.reach)} followers"
     if seen.negative_share is not None:
         usual = "" if seen.usual_negative_share is None else f" (usually {seen.usual_negative_share:.0%})"
         yield f"{seen.negative_share:.0%} negative{usual}"
+    if seen.doubling_min is not None:
+        yield f"doubles in {seen.doubling_min:g} min"
+    if seen.copies:
+        yield f"{seen.copies:.0%} copies"
     for word, of in (("about", seen.issues), ("on", seen.sources)):
         ranked = sorted(of.items(), key=lambda one: (-one[1], one[0]))[:most]
         if ranked:
@@ -156,7 +178,7 @@ def _brand(row: BrandRow, to: Columns, chosen: Choice | None) -> list[Text]:
     total, negative = sum(stats.minutes), sum(stats.negative_minutes)
     share = f"{negative / total:.0%}" if total else "-"
     bands = {band.series: band for band in reversed(stats.expected)}
-    style = STYLES[row.alerts[0].severity] if row.alerts else "bold"
+    style = STYLES[state_of(row.alerts[0])] if row.alerts else "bold"
     first = Text.assemble(
         (fit(stats.brand, to.name), style),
         f" {sparkline(stats.minutes, to.spark):<{to.spark}}{figure(total):>7}  mentions",

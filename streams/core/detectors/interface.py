@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streams.records import Expected
 
 State = TypeVar("State", bound=Struct)
+Parameter = float | int | str
 
 
 class Voice(Struct, frozen=True):
@@ -127,3 +128,11 @@ class Detector(Protocol[State]):
 
     def expects(self, state: State, now_s: float) -> Sequence[Expected]:
         """What it takes for usual, a line for each series it knows; nothing while it learns. Changes nothing."""
+
+
+def parameters_of(one: object) -> dict[str, Parameter]:
+    """What it takes to work out again what it says: its attribute `parameters`, where it has one.
+
+    Thresholds and seeds; `baseline_s` is over about how long it learns what is usual.
+    """
+    return dict(getattr(one, "parameters", {}))

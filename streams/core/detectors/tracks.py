@@ -7,6 +7,8 @@ A mention may come up to the allowed lateness behind time, and ahead of it. Thre
 - up to the *head*: the furthest bin that time or any mention has reached. What is up now is judged
   at the head, with the sealed past for what is usual. The head counts with its whole expectation
   from its first second on, so it can only understate. A mention moves the head, never time.
+
+A bin that ends while the brand's source is silent is *deaf*: for what is usual it never was.
 """
 
 from __future__ import annotations
@@ -16,31 +18,36 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from streams.core.detectors.series import Series, SeriesParams, Usual
+from streams.core.detectors.hours import local_bin
+from streams.core.detectors.series import Series, SeriesParams, Sums, Usual
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
 
 class Track(Struct, array_like=True):
     """One series being followed: its sealed past, and the counts of the latest bins up to the head.
 
-    `weight` and `expected` are the past's sums carried on to the head.
+    `sums` are the past's, carried on to the head.
     """
 
     past: Series
     counts: list[int]
-    weight: float = 0.0
-    expected: float = 0.0
+    sums: Sums
 
 
 class Tracks(Struct, array_like=True):
-    """One brand's series. Time is in `bin`, mentions have got as far as `head`, all began in `born_bin`."""
+    """One brand's series. Time is in `bin`, mentions have got as far as `head`, all began in `born_bin`.
+
+    `deaf` are the deaf bins of those whose counts are still kept; days and hours are those of `timezone`, an IANA name.
+    """
 
     born_bin: int
     bin: int
     head: int
     by_series: dict[str, Track] = {}
+    deaf: list[int] = []
+    timezone: str = "UTC"
 
 
 class Tracker:
@@ -48,9 +55,9 @@ class Tracker:
 
     def __init__(self, params: SeriesParams, *, allowed_lateness_s: int, longest_silence_s: int) -> None:
         """A new series is taught its brand's age in silence, but no more than `longest_silence_s` of it."""
-        self._usual = Usual(params)
+        self.usual = Usual(params)
         self._bin_s = params.bin_s
-        self._shown = params.memory_bins
+        self._shown = params.shown_bins
         self._unsealed = ceil(allowed_lateness_s / params.bin_s)  # completed bins that stragglers still reach
         self._behind = max(self._unsealed, self._shown - 1)  # bins whose counts are kept behind time
         self._silence = longest_silence_s // params.bin_s
@@ -67,70 +74,87 @@ class Tracker:
             return None
         if bin_ > tracks.head:
             ahead = [0] * (bin_ - tracks.head)
+            bins = self._local(tracks, range(tracks.head + 1, bin_ + 1))
             for track in tracks.by_series.values():
                 track.counts += ahead
-                track.weight, track.expected = self._usual.roll(
-                    track.past, track.weight, track.expected, tracks.head + 1, ahead
-                )
+                self.usual.roll(track.past, track.sums, bins, ahead)
             tracks.head = bin_
         return bin_
 
-    def count(self, tracks: Tracks, series: str, bin_: int) -> float:
-        """Count one mention in a bin that is not sealed; returns the surprise at the head."""
+    def count(self, tracks: Tracks, series: str, bin_: int, mentions: int = 1) -> float:
+        """Count mentions in a bin that is not sealed; returns the surprise at the head."""
         track = tracks.by_series.get(series) or self._begin(tracks, series)
-        track.counts[bin_ - tracks.head - 1] += 1
-        track.weight += self._usual.kept(tracks.head - bin_)
-        return self._usual.surprise(track.past, track.weight, track.expected)
+        track.counts[bin_ - tracks.head - 1] += mentions
+        if bin_ not in tracks.deaf:
+            self.usual.add(track.sums, mentions, tracks.head - bin_)
+        return self.usual.surprise(track.past, track.sums)
 
     def completed(self, tracks: Tracks, series: str) -> float:
         """The surprise at the end of the bin that time is in."""
         track = tracks.by_series[series]
-        return self._usual.surprise(track.past, *self._sums(tracks, track, tracks.bin))
+        return self.usual.surprise(track.past, self.sums(tracks, track, tracks.bin))
 
-    def turn(self, tracks: Tracks, unusual: Container[str]) -> None:
-        """Time goes on to the next bin and one more is sealed. The tails of `unusual` series stay as they are.
+    def turn(self, tracks: Tracks, unusual: Container[str], *, deaf: bool) -> None:
+        """Time goes on to the next bin and one more is sealed.
 
-        Call `carry` once time stands still: what the sealed bin taught changes the sums at the head.
+        The tails of `unusual` series stay as they are. Call `carry` once time stands still: what the sealed bin
+        taught changes the sums at the head.
         """
         sealed = tracks.bin - self._unsealed
+        if deaf:
+            tracks.deaf.append(tracks.bin)
         tracks.bin += 1
         fresh = [0] * (tracks.bin - tracks.head)
         tracks.head += len(fresh)
+        learns = sealed >= tracks.born_bin and sealed not in tracks.deaf
+        local = local_bin(sealed, self._bin_s, tracks.timezone)
         for series, track in tracks.by_series.items():
             track.counts += fresh
-            if sealed >= tracks.born_bin:
+            if learns:
                 count = track.counts[sealed - tracks.head - 1]
-                self._usual.learn(track.past, sealed, count, calibrate=series not in unusual)
+                self.usual.learn(track.past, local, count, calibrate=series not in unusual)
             del track.counts[0]
+        if tracks.deaf and tracks.deaf[0] < tracks.bin - self._behind:
+            del tracks.deaf[0]
 
     def carry(self, tracks: Tracks) -> None:
         """Bring the sums at the head up to date."""
         for track in tracks.by_series.values():
-            track.weight, track.expected = self._sums(tracks, track, tracks.head)
+            track.sums = self.sums(tracks, track, tracks.head)
 
     def shown(self, tracks: Tracks, series: str, bin_: int) -> tuple[int, float]:
-        """What a person may check: mentions in the last `memory_bins` bins up to `bin_`, and the bar for them."""
+        """What a person may check: mentions in the last `shown_bins` bins up to `bin_`, and the bar for them."""
         track = tracks.by_series[series]
         end = len(track.counts) + bin_ - tracks.head
-        return sum(track.counts[end - self._shown : end]), self._sums(tracks, track, bin_)[1]
+        bins = [one for one in range(bin_ - self._shown + 1, bin_ + 1) if one not in tracks.deaf]
+        expected = sum(self.usual.bar(track.past, one) for one in self._local(tracks, bins))
+        return sum(track.counts[end - self._shown : end]), expected
 
     def missing(self, tracks: Tracks, series: str, threshold: float) -> int:
         """How many mentions more at the head would surprise by `threshold`; none or fewer: it does already."""
         track = tracks.by_series[series]
-        return self._usual.missing(track.past, track.weight, track.expected, threshold)
+        return self.usual.missing(track.past, track.sums, threshold)
+
+    def sums(self, tracks: Tracks, track: Track, until_bin: int) -> Sums:
+        """The past's sums carried through the bins that are not sealed, to the end of `until_bin`."""
+        bins: Sequence[int] = range(tracks.bin - self._unsealed, until_bin + 1)
+        if tracks.deaf:
+            bins = [one for one in bins if one not in tracks.deaf]
+        sums = track.past.sums()
+        counts = [track.counts[one - tracks.head - 1] for one in bins]
+        self.usual.roll(track.past, sums, self._local(tracks, bins), counts)
+        return sums
 
     def _begin(self, tracks: Tracks, series: str) -> Track:
         past = Series()
         sealed = tracks.bin - self._unsealed
         for bin_ in range(max(tracks.born_bin, sealed - self._silence), sealed):
-            self._usual.learn(past, bin_, 0)
-        track = Track(past, [0] * (self._behind + 1 + tracks.head - tracks.bin))
-        track.weight, track.expected = self._sums(tracks, track, tracks.head)
+            self.usual.learn(past, local_bin(bin_, self._bin_s, tracks.timezone), 0)
+        track = Track(past, [0] * (self._behind + 1 + tracks.head - tracks.bin), past.sums())
+        track.sums = self.sums(tracks, track, tracks.head)
         tracks.by_series[series] = track
         return track
 
-    def _sums(self, tracks: Tracks, track: Track, until_bin: int) -> tuple[float, float]:
-        """The past's sums carried through the bins that are not sealed, to the end of `until_bin`."""
-        first = tracks.bin - self._unsealed
-        counts = track.counts[first - tracks.head - 1 : len(track.counts) + until_bin - tracks.head]
-        return self._usual.roll(track.past, track.past.weight, track.past.expected, first, counts)
+    def _local(self, tracks: Tracks, bins: Sequence[int]) -> Sequence[int]:
+        zone = tracks.timezone
+        return bins if zone == "UTC" else [local_bin(one, self._bin_s, zone) for one in bins]

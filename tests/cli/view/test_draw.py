@@ -102,6 +102,20 @@ def test_an_alert_is_told_with_age_severity_evidence_and_posts():
     assert lines[first + 2 : first + 4] == ["    12:00 tom1: it burns", "    11:59 mia: mine too"]
 
 
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [({"nature": "praise"}, "praise"), ({"nature": "flood"}, "flood"), ({"muted_by": "known event: launch"}, "muted")],
+)
+def test_a_ticket_is_told_as_one_with_what_it_is_about_and_why_nobody_was_paged(about, said):
+    told = [stats(), alert(urgency="ticket", **about)]
+    lines = screen(*told)
+    page = [line.plain for line in detail(shown(*told), Choice("alert", told[1].id))]
+    assert line_of(lines, "▸ ticket").startswith(f"▸ ticket    12 min old   {said}: dell: 17 negative mentions")
+    assert any("Alerts: none open, 1 ticket" in line for line in lines)
+    assert page[0].startswith(f"TICKET  {said}: dell")
+    assert ("does not page: known event: launch" in page) == ("muted_by" in about)
+
+
 def test_a_resolved_alert_says_how_long_it_was_open():
     over = alert(status="resolved", resolved_at=NOON - MINUTE, started_at=NOON - 31 * MINUTE)
     lines = screen(stats(), over)

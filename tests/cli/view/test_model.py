@@ -79,7 +79,7 @@ def test_alerts_age_in_event_time():
     assert row.age == 30 * MINUTE
 
 
-def test_the_worst_alert_is_first_then_the_newest_and_brands_with_alerts_before_the_others():
+def test_the_worst_page_is_first_then_the_newest_then_tickets_and_brands_with_alerts_before_the_others():
     seen = shown(
         stats("a"),
         stats("m"),
@@ -87,9 +87,10 @@ def test_the_worst_alert_is_first_then_the_newest_and_brands_with_alerts_before_
         alert("old", "z", severity="warning", started_at=NOON - 2 * HOUR),
         alert("new", "z", severity="warning", started_at=NOON - HOUR),
         alert("bad", "m", started_at=NOON - 9 * HOUR),
+        alert("cheers", "z", urgency="ticket", nature="praise", started_at=NOON),
         alert("over", "a", status="resolved", started_at=NOON - HOUR, resolved_at=NOON - MINUTE),
     )
-    assert [row.alert.id for row in seen.alerts] == ["bad", "new", "old", "over"]
+    assert [row.alert.id for row in seen.alerts] == ["bad", "new", "old", "cheers", "over"]
     assert [row.stats.brand for row in seen.brands] == ["m", "z", "a"]
 
 

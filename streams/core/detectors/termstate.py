@@ -1,0 +1,109 @@
+"""What is kept of one brand to hear its emerging terms, and how a mention is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from streams.core.detectors.matters import Matter, Told, begin
+from streams.core.detectors.termtable import UNIT, Scale, TermTable
+from streams.core.detectors.witnesses import Witnesses
+from streams.core.detectors.wording import terms_in, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.core.detectors.interface import Heard, Sign
+
+RARE_SHARE = 0.02
+"""Only rarer terms are remembered of a mention: the others are what this brand is always about."""
+LEARNED = 10
+"""The terms of open trouble are learned this many times more slowly: it is not to become usual."""
+OLD_S, MOST_PAGED = 86_400, 64
+
+
+class TermsState(Struct, array_like=True):
+    """One brand. `rising` holds the terms that rise, `paged` until when and how loud each was that paged."""
+
+    learning_until_s: float
+    now_s: float
+    table: TermTable
+    witnesses: Witnesses = msgspec.field(default_factory=Witnesses)
+    echo: int = 0
+    usual_echo: int = 0
+    """Negative mentions' lack of a voice of their own, counted like a term."""
+    rising: list[str] = []
+    matters: list[Matter] = []
+    paged: dict[str, tuple[int, float]] = {}
+    latest_episode_s: int = 0
+
+    def scale(self, at_s: float) -> Scale:
+        """What one mention is written as now. Once in a while, makes room and lets the past fade."""
+        table = self.table
+        table.make_room()
+        halved_s = table.halved_s
+        shrunk = table.rebase(at_s)
+        if shrunk < 1:
+            self.echo = int(self.echo * shrunk)
+        if table.halved_s != halved_s:
+            self.usual_echo >>= 1
+            self.witnesses.halve()
+        return table.scale(at_s)
+
+    def count(self, mention: Heard, scale: Scale) -> tuple[list[str], list[str]]:
+        """Count a mention's terms: which of them are lively, and which are rare? The path of every mention."""
+        table, weight, bad = self.table, mention.voice.weight, mention.label == "negative"
+        usual, fresh, recent = int(weight * UNIT), int(weight * scale.fresh), int(weight * scale.recent)
+        whole = table.whole
+        whole.usual += usual
+        whole.fresh += fresh
+        whole.recent += recent
+        if bad:
+            whole.usual_bad += usual
+            whole.bad += recent
+            self.usual_echo += UNIT - usual
+            self.echo += int(scale.recent) - recent
+        trouble = self.terms_of("trouble", "flood")
+        terms, rare_from = table.terms, whole.usual * RARE_SHARE
+        least, twice, all_usual = 1.8 * scale.recent, 2 * whole.recent, whole.usual
+        lively, rare = [], []
+        for term in terms_in(words_of(mention.text)):
+            one = terms.get(term) or table.admit(term)
+            learned = usual // LEARNED if term in trouble else usual
+            one.usual += learned
+            one.fresh += fresh
+            one.recent += recent
+            if bad:
+                one.usual_bad += learned
+                one.bad += recent
+            if one.usual <= rare_from:
+                rare.append(term)
+                if one.recent > least and one.recent * all_usual > one.usual * twice:
+                    lively.append(term)
+        return lively, rare
+
+    def terms_of(self, *natures: str) -> frozenset[str]:
+        """The terms of all that is open and of such a nature."""
+        return frozenset(term for one in self.matters if one.nature in natures for term in one.terms)
+
+    def tell(self, told: Told) -> Sequence[Sign]:
+        """Say it, unless it was said already. Each second has one episode at most."""
+        if told.nature == "trouble":
+            self._remember(told)
+        for matter in self.matters:
+            if matter.takes(told):
+                return (matter.sign(told),) if matter.louder(told) else ()
+        self.latest_episode_s = max(int(told.at_s), self.latest_episode_s + 1)
+        matter = begin(told, self.latest_episode_s)
+        self.matters.append(matter)
+        return (matter.sign(told),)
+
+    def _remember(self, told: Told) -> None:
+        """What paged is old news for a day."""
+        for rise in told.rises:
+            _, peak = self.paged.pop(rise.term, (0, 0.0))
+            self.paged[rise.term] = (int(told.at_s) + OLD_S, max(peak, round(rise.observed, 2)))
+        for term in list(self.paged)[:-MOST_PAGED]:
+            del self.paged[term]

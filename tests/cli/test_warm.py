@@ -1,0 +1,80 @@
+"""`groundswell warm`: a brand that is new to the rules knows its past, and nothing else changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.broker import group_members
+from streams.records import encode
+from tests.cli.conftest import Terminal
+from tests.cli.recorded import FIRE, recorded, ruled, story
+from tests.cli.test_backtest import alerts_of
+from tests.faults.harness import Flow, until
+from tests.faults.oracle import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from click.testing import Result
+
+    from streams.records import Mention
+
+BEFORE = "ruleset: kettles\nbrands:\n  - {id: initech, role: own, match: Initech}\n"
+"""Nobody listens for Acme or Globex yet."""
+
+
+def said(mentions: Iterable[Mention]) -> list[Said]:
+    return [Said(one.id.encode(), encode(one), "matched") for one in mentions]
+
+
+@pytest.mark.timeout(180)
+async def test_a_new_brand_that_was_warmed_pages_as_if_it_had_always_been_listened_for_and_the_accounts_add_up(
+    kafka, prefix, tmp_path
+):
+    past = [one for one in story() if one.observed_at < FIRE]
+    fire = [one for one in story() if one.observed_at >= FIRE]
+    rules = ruled(tmp_path, name="after.yaml")
+    async with Flow(kafka, prefix, tmp_path, rules=BEFORE) as flow:
+        terminal = Terminal(flow.settings)
+
+        async def run(*arguments: str) -> Result:
+            return await asyncio.to_thread(terminal.run, *arguments)
+
+        async def nobody_works() -> bool:
+            return await group_members(flow.settings) == 0
+
+        warm = ("warm", "acme", "--from", "raw", "--rules", str(rules))
+        file = recorded(tmp_path, [encode(one) for one in past], "past.jsonl")
+        worker = flow.start_worker("a")
+        await flow.shared()
+        await flow.publish(said(past))
+        await flow.settled()
+        too_early = await run(*warm)
+        await flow.stop(worker)
+        await until("the worker has left", nobody_works, 30)
+        warmed = await run(*warm)
+        twice = await run(*warm)
+        from_file = await run("warm", "globex", "--from", str(file), "--rules", str(rules))
+        quiet = await alerts_of(flow.settings)
+        ruled(tmp_path)  # the file that the next worker reads
+        flow.start_worker("a")
+        await flow.publish(said(fire))
+        await flow.settled()
+        live = await alerts_of(flow.settings)
+        audit = await run("audit", "--json")
+        whole = await run("backtest", "--rules", str(rules), "--input", str(recorded(tmp_path)))
+
+    assert "stop them all first" in too_early.stderr
+    assert warmed.exit_code == 0, warmed.output
+    assert "acme has been heard of already" in twice.stderr
+    assert from_file.exit_code == 0, from_file.output
+    assert f"globex has learned from {sum('Globex' in one.text for one in past):,} of {len(past):,}" in from_file.stdout
+    assert quiet == []
+    [page] = map(json.loads, whole.stdout.splitlines())
+    fired = next(one for one in live if one.change == "fired")
+    assert (fired.id, fired.evidence.observed) == (page["id"], page["evidence"]["observed"])
+    assert audit.exit_code == 0, audit.output
