@@ -20,17 +20,18 @@ from streams.core.detectors import WATCHED
 from streams.events import headers_of
 from streams.keyed import KeyedDesk
 from streams.outbox import Out
-from streams.records import ON_SPIKES, Alert, Finding, Mark, Origin, Removal, encode
+from streams.records import ON_SPIKES, Alert, Finding, Mark, Origin, Removal, RulesChanged, encode
 from streams.tables import INCIDENTS
 from streams.topics import ALERTS, SPIKES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
     from streams.app import GroundswellApp
     from streams.core.rules import Rules
+    from streams.core.versions import Versions
     from streams.settings import Settings
 
 TOMBSTONE_AFTER = timedelta(days=30)
@@ -40,15 +41,20 @@ logger = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder(ON_SPIKES).decode
 
 
-def register(app: GroundswellApp, rules: Rules) -> None:
+def register(app: GroundswellApp) -> None:
     """Let the worker keep alerts."""
-    settings, policy = app.groundswell, policy_of(rules)
+    settings, versions = app.groundswell, app.rulebook.versions
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> KeyedDesk[Incidents]:
-        work = KeepAlerts(settings, policy, partition)
+        work = KeepAlerts(settings, versions, partition)
         return KeyedDesk(work, agent="alerts", lanes=1, decode=_decode, origin_of=_origin, rows=rows)
 
-    app.keep_ledger(reads=SPIKES, table=INCIDENTS, open_desk=open_desk)
+    async def prepare(desk: KeyedDesk[Incidents], _: int, records: Sequence[ConsumerRecord]) -> bool:
+        for version in desk.versions_in(records):
+            await app.rulebook.know(version)
+        return False
+
+    app.keep_ledger(reads=SPIKES, table=INCIDENTS, open_desk=open_desk, prepare=prepare)
 
 
 def policy_of(rules: Rules) -> Policy:
@@ -65,7 +71,7 @@ def policy_of(rules: Rules) -> Policy:
     return Policy(tuple(watches))
 
 
-def _origin(value: Finding | Removal | Mark, record: ConsumerRecord) -> Origin:  # noqa: ARG001
+def _origin(value: Finding | Removal | Mark | RulesChanged, record: ConsumerRecord) -> Origin:  # noqa: ARG001
     """Findings meet here from many mentions, so the row keeps this topic's own offset."""
     return Origin(0, record.partition, record.offset)
 
@@ -80,8 +86,9 @@ class Incidents(Struct):
 class KeepAlerts:
     """One partition's work; see `streams.keyed.Work`."""
 
-    def __init__(self, settings: Settings, policy: Policy, partition: int) -> None:
-        self._topic, self._policy, self._partition = ALERTS.full_name(settings), policy, partition
+    def __init__(self, settings: Settings, versions: Versions, partition: int) -> None:
+        self._topic, self._versions, self._partition = ALERTS.full_name(settings), versions, partition
+        self._policy = Policy(())
 
     def begin(self) -> Incidents:
         """No incident yet."""
@@ -97,7 +104,17 @@ class KeepAlerts:
         """Whether the open alert shows what must vanish."""
         return alerting.shows(state.alerts, value)
 
-    def relay(self, value: Removal) -> Iterable[Out]:  # noqa: ARG002
+    def adopt(self, version: str) -> Collection[str]:
+        """Whoever is watched from now on; brands are the keys."""
+        rules = self._versions.of(version)
+        self._policy = policy_of(rules)
+        return {brand.id for brand in rules.brands}
+
+    def leave(self, key: str, state: Incidents, now: datetime | None) -> Iterable[Out]:  # noqa: ARG002
+        """What is open of it is over."""
+        return self._publish(state, alerting.on_rule_removed(state.alerts, now))
+
+    def relay(self, value: Removal | RulesChanged) -> Iterable[Out]:  # noqa: ARG002
         """Whoever reads alerts reads their corrections."""
         return ()
 

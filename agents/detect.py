@@ -19,15 +19,18 @@ from streams.core.tally import Tally
 from streams.events import headers_of
 from streams.keyed import KeyedDesk
 from streams.outbox import Out
-from streams.records import ON_SCORED, BrandStats, Finding, Mark, Origin, Removal, ScoredMention, encode
+from streams.records import ON_SCORED, BrandStats, Finding, Mark, Origin, Removal, RulesChanged, ScoredMention, encode
 from streams.tables import BRANDS
 from streams.topics import BRAND_STATS, SCORED, SPIKES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from aiokafka.structs import ConsumerRecord
 
     from streams.app import GroundswellApp
     from streams.core.detectors.interface import Detector, Sign
+    from streams.core.versions import Versions
     from streams.settings import Settings
 
 LATENCY = metrics.LATENCY.labels("counted")
@@ -37,20 +40,25 @@ _decode = msgspec.json.Decoder(ON_SCORED).decode
 
 def register(app: GroundswellApp) -> None:
     """Let the worker run detection."""
-    settings = app.groundswell
+    settings, versions = app.groundswell, app.rulebook.versions
     for detector in REGISTRY:
         metrics.FINDINGS.labels(detector(settings.allowed_lateness_s).name)
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> KeyedDesk[Brand]:
-        work = Detect(settings, partition)
+        work = Detect(settings, versions, partition)
         return KeyedDesk(
             work, agent="detect", lanes=settings.raw_partitions, decode=_decode, origin_of=_origin, rows=rows
         )
 
-    app.keep_ledger(reads=SCORED, table=BRANDS, open_desk=open_desk)
+    async def prepare(desk: KeyedDesk[Brand], _: int, records: Sequence[ConsumerRecord]) -> bool:
+        for version in desk.versions_in(records):
+            await app.rulebook.know(version)
+        return False
+
+    app.keep_ledger(reads=SCORED, table=BRANDS, open_desk=open_desk, prepare=prepare)
 
 
-def _origin(value: ScoredMention | Removal | Mark, _: object) -> Origin:
+def _origin(value: ScoredMention | Removal | Mark | RulesChanged, _: object) -> Origin:
     return value.origin
 
 
@@ -84,7 +92,8 @@ class Brand:
 class Detect:
     """One keyed partition's work; see `streams.keyed.Work`."""
 
-    def __init__(self, settings: Settings, partition: int) -> None:
+    def __init__(self, settings: Settings, versions: Versions, partition: int) -> None:
+        self._versions = versions
         self._spikes, self._stats = SPIKES.full_name(settings), BRAND_STATS.full_name(settings)
         self._partition, self._author_key = partition, settings.author_key_bytes
         made = [make(settings.allowed_lateness_s) for make in REGISTRY]
@@ -102,6 +111,7 @@ class Detect:
             if value.brand is not None:
                 yield self._out(self._spikes, key, value)
             return
+        tally.left = False  # some raw partition is judged by rules that name it again
         if value.late:
             tally.late += 1
             metrics.LATE.inc()
@@ -128,8 +138,20 @@ class Detect:
         """Whether a removal addressed to everybody takes something from this brand."""
         return state.tally.concerns(value)
 
-    def relay(self, value: Removal) -> Iterable[Out]:
-        """An open alert may show what no brand's samples show any more."""
+    def adopt(self, version: str) -> Collection[str]:
+        """Brands are the keys."""
+        return {brand.id for brand in self._versions.of(version).brands}
+
+    def leave(self, key: str, state: Brand, now: datetime | None) -> Iterable[Out]:  # noqa: ARG002
+        """Its figures go, and all that was learned; what was counted of it stays, because it is booked."""
+        if state.tally.left:
+            return ()
+        state.tally = Tally(applied=state.tally.applied, late=state.tally.late, left=True)
+        state.detectors, state.stats = {}, None
+        return [Out(self._stats, self._partition, key.encode(), None)]
+
+    def relay(self, value: Removal | RulesChanged) -> Iterable[Out]:
+        """An open alert may show what no brand's samples show any more; alerts go by the rules as we do."""
         return [Out(self._spikes, self._partition, None, encode(value), headers_of(value))]
 
     def pass_time(self, key: str, state: Brand, now: datetime) -> Iterator[Out]:
@@ -146,7 +168,9 @@ class Detect:
             yield self._out(self._stats, key, state.stats)
 
     def due(self, state: Brand) -> datetime | None:
-        """The earliest of the figures' next minute and what detectors wait for."""
+        """The earliest of the figures' next minute and what detectors wait for; None: it was taken out of the rules."""
+        if state.tally.left:
+            return None
         waiting = [self._detectors[name].due_s(one) for name, one in state.detectors.items()]
         return datetime.fromtimestamp(min((state.tally.due_s(), *waiting)), UTC)
 

@@ -1,4 +1,4 @@
-"""mentions.raw -> mentions.scored, dead-letters.
+"""mentions.raw, rules -> mentions.scored, dead-letters.
 
 What every mention needs, in one pass over a bundle: decode, validate, drop redeliveries, match the
 rules, score sentiment. The judgement is `streams.core.intake`; here it is only carried to and fro.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
+
+from faust.types import TP
 
 from streams import metrics
 from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway, ToBrand, rule_names
@@ -42,11 +44,10 @@ MARK_AT_LEAST_EVERY = timedelta(minutes=5)
 """Of event time: while history is read fast, a second of ours is days of its."""
 
 
-def register(app: GroundswellApp, rules: Rules) -> None:
+def register(app: GroundswellApp) -> None:
     """Let the worker run intake."""
-    settings, score_many = app.groundswell, Scorer().score_many
-    for rule in rule_names(rules):
-        metrics.RULE_MATCHES.labels(rule)
+    settings, score_many, versions = app.groundswell, Scorer().score_many, app.rulebook.versions
+    raw = RAW.full_name(settings)
     policy = Policy(
         allowed_lateness=timedelta(seconds=settings.allowed_lateness_s),
         max_future=timedelta(seconds=settings.max_future_s),
@@ -57,9 +58,13 @@ def register(app: GroundswellApp, rules: Rules) -> None:
     )
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> IntakeDesk:
-        return IntakeDesk(settings, Intake(partition, rules, score_many, policy, rows))
+        untold_from = app.consumer.ends[TP(raw, partition)]
+        return IntakeDesk(settings, Intake(partition, versions, score_many, policy, rows, untold_from=untold_from))
 
-    app.keep_ledger(reads=RAW, table=SEEN, open_desk=open_desk)
+    async def prepare(desk: IntakeDesk, offset: int, _: Sequence[ConsumerRecord]) -> bool:
+        return desk.adopt(offset)
+
+    app.keep_ledger(reads=RAW, table=SEEN, open_desk=open_desk, prepare=prepare)
 
 
 class IntakeDesk:
@@ -75,6 +80,19 @@ class IntakeDesk:
         self._marked_at_s = float("-inf")
         self._time: datetime | None = None
         self._time_at_s = float("-inf")
+
+    def adopt(self, offset: int) -> bool:
+        """From this offset on judge by the rules in force; True: the books have to say so first."""
+        adopted = self._intake.adopt(offset)
+        if adopted and (rules := self._intake.rules):
+            for rule in rule_names(rules):
+                metrics.RULE_MATCHES.labels(rule)
+        return adopted
+
+    @property
+    def rules(self) -> Rules | None:
+        """The version that judges here; None: none yet."""
+        return self._intake.rules
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:
         """Judge a bundle."""
@@ -103,7 +121,8 @@ class IntakeDesk:
         time = self._intake.time()
         if time is not None and time == self._time:
             self._intake.quiet_until(time + timedelta(seconds=now_s - self._time_at_s))
-        return self._progress(now_s)
+        turns = [out for turn in self._intake.turns() for out in self._tell(turn, ())]
+        return [*turns, *self._progress(now_s)]
 
     @property
     def recall(self) -> Recall:

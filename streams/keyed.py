@@ -8,6 +8,8 @@ nothing. This holds because origins only grow along raw -> intake -> scored -> r
 Time is the lowest progress over all lanes. It moves in the order of the log, record by record, so the
 same log gives the same outputs however it is cut into bundles. The clock's row is written last: after
 a crash it is never ahead of a row, and rows that are ahead of it have nothing left to do.
+
+Another version of the rules is acted on once all lanes are judged by it: then rows that it does not name are let go.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ import msgspec
 from msgspec import Struct
 
 from streams import metrics
-from streams.records import Mark, Origin
+from streams.records import Mark, Origin, RulesChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
@@ -39,6 +41,9 @@ READABLE = (1,)
 PASS_ON_EVERY = timedelta(seconds=1)
 CLOCK_KEY = b"\0clock"
 """No brand is named so: it sorts first and no JSON key can hold it."""
+
+RULES_LANE = -1
+"""In a row's watermarks, the number of the latest change of the rules that it has seen: no partition is numbered so."""
 
 Watermark = tuple[int, int]
 """(epoch, offset), compared in this order."""
@@ -71,6 +76,12 @@ class Work(Protocol[State]):
     def pass_on(self, mark: Mark) -> Iterable[Out]:
         """Tell those behind us how far time has come."""
 
+    def adopt(self, version: str) -> Collection[str]:
+        """Act by this version of the rules from now on, and return the keys that it names."""
+
+    def leave(self, key: str, state: State, now: datetime | None) -> Iterable[Out]:
+        """The rules name this key no more: tell whoever shows it, and keep nothing but what was counted. Twice changes nothing."""
+
     def dump(self, state: State) -> bytes:
         """Return the state as a row."""
 
@@ -87,10 +98,17 @@ class _Row(Generic[State]):
 
 
 class Clock(Struct):
-    """How far each lane has come; a lane that holds nothing is None and holds nobody back."""
+    """How far each lane has come; a lane that holds nothing is None and holds nobody back.
+
+    `turns` holds the number and version of each lane's latest change of the rules, `rules` the version that is acted on,
+    `turned` how often that changed.
+    """
 
     lanes: dict[int, datetime | None] = {}
     passed_on: datetime | None = None
+    turns: dict[int, tuple[int, str]] = {}
+    rules: str = ""
+    turned: int = 0
 
     def now(self, lanes: int) -> datetime | None:
         """The lowest progress, or None while some lane has not spoken or none holds anything."""
@@ -136,6 +154,8 @@ class KeyedDesk(Generic[State]):
                 row.due = work.due(row.state)
         self._now = self._clock.now(lanes)
         self._next_due = self._earliest_due()
+        if self._clock.rules:
+            work.adopt(self._clock.rules)
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:  # noqa: ARG002  event time only
         """Apply what has not been applied, in order, and let time pass in between."""
@@ -143,6 +163,9 @@ class KeyedDesk(Generic[State]):
         for record in records:
             value = self._decode(record.value)
             origin = self._origin_of(value, record)
+            if isinstance(value, RulesChanged):
+                outs.extend(self._turn(value, origin))
+                continue
             if not isinstance(value, Mark):
                 for key in self._concerned(record.key, value):
                     outs.extend(self._apply(key, value, origin))
@@ -171,6 +194,42 @@ class KeyedDesk(Generic[State]):
     def states(self) -> Iterator[tuple[str, State]]:
         """Every key with its state."""
         return ((key, row.state) for key, row in self._rows.items())
+
+    def versions_in(self, records: Sequence[ConsumerRecord]) -> Iterator[str]:
+        """The versions of the rules that records name: whoever handles them must know these."""
+        for record in records:
+            if record.key is None and isinstance(value := self._decode(record.value), RulesChanged):
+                yield value.version
+
+    @property
+    def rules(self) -> str:
+        """The version that is acted on; empty: none yet."""
+        return self._clock.rules
+
+    def _turn(self, change: RulesChanged, origin: Origin) -> Iterator[Out]:
+        """Note that a lane is judged by another version; act by it where all are, and by the very first at once."""
+        clock = self._clock
+        known, _ = clock.turns.get(origin.partition, (0, ""))
+        if change.number <= known:
+            self._resends.inc()
+            return
+        clock.turns[origin.partition] = (change.number, change.version)
+        self._clock_changed = True
+        agreed = len(clock.turns) == self._lanes and {version for _, version in clock.turns.values()} == {
+            change.version
+        }
+        if change.version == clock.rules or (clock.rules and not agreed):
+            return
+        clock.rules, clock.turned = change.version, clock.turned + 1
+        named, seen = self._work.adopt(change.version), (0, clock.turned)
+        for key in sorted(self._rows.keys() - set(named)):
+            row = self._rows[key]
+            if row.marks.get(RULES_LANE, (0, 0)) < seen:
+                row.marks[RULES_LANE], row.changed = seen, True
+                yield from self._work.leave(key, row.state, self._now)
+                row.due = self._work.due(row.state)
+        self._next_due = self._earliest_due()
+        yield from self._work.relay(RulesChanged(origin=origin, version=change.version, number=clock.turned))
 
     def _earliest_due(self) -> datetime | None:
         return min((row.due for row in self._rows.values() if row.due is not None), default=None)

@@ -9,6 +9,7 @@ import pytest
 
 from agents.detect import Detect
 from streams.core.tally import AUTHORS, KEEP, MOST_BUCKETS, SAMPLE_CHARS
+from streams.core.versions import Versions
 from streams.records import BrandStats, Origin, Removal, ScoredMention, Sentiment
 from streams.settings import Settings
 
@@ -31,7 +32,7 @@ def mention(number: int = 0, *, at: datetime = START, label: str = "neutral", **
 
 @pytest.fixture
 def work() -> Detect:
-    return Detect(Settings(), 0)
+    return Detect(Settings(), Versions(), 0)
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from streams.keyed import CLOCK_KEY, KeyedDesk
 from streams.outbox import Out
-from streams.records import Mark, Origin, Removal, ScoredMention, Sentiment, encode
+from streams.records import Mark, Origin, Removal, RulesChanged, ScoredMention, Sentiment, encode
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ON_WIRE = msgspec.json.Decoder(ScoredMention | Removal | Mark).decode
+ON_WIRE = msgspec.json.Decoder(ScoredMention | Removal | Mark | RulesChanged).decode
 
 
 class Counted(msgspec.Struct):
@@ -37,7 +37,7 @@ class CountByMinute:
         return value.id in state.seen
 
     def relay(self, value):
-        return [Out("relayed", 0, None, value.id.encode())]
+        return [Out("relayed", 0, None, (value.version if isinstance(value, RulesChanged) else value.id).encode())]
 
     def pass_time(self, key, state, now):
         minute = int((now - START) / timedelta(minutes=1))
@@ -53,6 +53,13 @@ class CountByMinute:
 
     def pass_on(self, mark):
         return [Out("marks", 0, None, mark.time.isoformat().encode())]
+
+    def adopt(self, version):
+        return version.split()
+
+    def leave(self, key, state, now):
+        state.seen = []
+        return [Out("left", 0, key.encode(), None)]
 
     def dump(self, state):
         return msgspec.msgpack.encode(state)

@@ -141,6 +141,17 @@ def on_removal(state: BrandAlerts, removal: Removal) -> list[Alert]:
     return _publish(state, _changed(alert, at, evidence=replace(alert.evidence, samples=kept)))
 
 
+def on_rule_removed(state: BrandAlerts, now: datetime | None) -> list[Alert]:
+    """The rules do not name the brand any more: resolve what is open, and take every episode for over."""
+    if state.episodes:
+        latest = max(episode.at for episode in state.episodes.values())
+        state.forgotten = max(state.forgotten or latest, latest)
+        state.episodes = {}
+    if state.alert is None:
+        return []
+    return _resolve(state, max(now or state.alert.at, state.alert.at), "rule_removed")
+
+
 def shows(state: BrandAlerts, removal: Removal) -> bool:
     """Whether the open incident's evidence holds what a removal takes away."""
     return state.alert is not None and any(map(removal.takes, state.alert.evidence.samples))
@@ -155,10 +166,7 @@ def on_time(state: BrandAlerts, now: datetime) -> list[Alert]:
     published = []
     alert = state.alert
     if alert and state.resolve_at and state.resolve_at <= now:
-        at = state.resolve_at
-        bare = replace(alert.evidence, samples=())
-        published += _publish(state, _changed(alert, at, status="resolved", resolved_at=at, evidence=bare))
-        state.alert = state.refresh_at = state.resolve_at = None
+        published += _resolve(state, state.resolve_at, "over")
     elif alert and state.refresh_at and state.refresh_at <= now:
         at = state.refresh_at + (now - state.refresh_at) // REFRESH * REFRESH
         published += _publish(state, replace(alert, change="refreshed", at=at))
@@ -197,6 +205,15 @@ def title(finding: Finding) -> str:
     seen = finding.evidence
     what = f"{_figure(seen.observed)} {_kind(finding.series)} in {_span(seen.window_s)}"
     return one_line(f"{finding.brand}: {what}, {_figure(seen.expected)} expected", TITLE_LIMIT)
+
+
+def _resolve(state: BrandAlerts, at: datetime, because: Literal["over", "rule_removed"]) -> list[Alert]:
+    assert state.alert is not None
+    bare = replace(state.alert.evidence, samples=())
+    done = {"status": "resolved", "resolved_at": at, "resolved_because": because, "evidence": bare}
+    published = _publish(state, _changed(state.alert, at, **done))
+    state.alert = state.refresh_at = state.resolve_at = None
+    return published
 
 
 def _publish(state: BrandAlerts, alert: Alert) -> list[Alert]:

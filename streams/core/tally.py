@@ -35,7 +35,10 @@ USUAL_SHARE_KEPT = 0.5 ** (1 / 2000)
 
 
 class Tally(Struct):
-    """The state; `buckets` holds, by span in seconds and start, one count for each of LABELS."""
+    """The state; `buckets` holds, by span in seconds and start, one count for each of LABELS.
+
+    `left`: the rules do not name the brand any more, so nothing is told of it; `applied` and `late` stay.
+    """
 
     buckets: dict[int, dict[int, list[int]]] = field(default_factory=lambda: {span: {} for span in KEEP})
     facets: dict[int, dict[str, int]] = {}
@@ -45,6 +48,7 @@ class Tally(Struct):
     applied: int = 0
     late: int = 0
     published: int = 0
+    left: bool = False
 
     def add(self, mention: ScoredMention, author_key: bytes = b"") -> None:
         """Count one public mention that is not late. Authors are counted by a hash, under this key."""

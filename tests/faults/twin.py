@@ -16,6 +16,7 @@ from agents import alerts, detect
 from agents.alerts import KeepAlerts
 from agents.detect import Detect
 from streams.core.rules import load_rules
+from streams.core.versions import Versions
 from streams.keyed import KeyedDesk
 from streams.records import ON_SCORED, ON_SPIKES
 from streams.topics import ALERTS, SPIKES
@@ -35,16 +36,16 @@ Log = Sequence["ConsumerRecord"]
 
 def differences(scored: Log, spikes: Log, told_alerts: Log, rules: str, settings: Settings) -> list[str]:
     """Say what stands on `spikes` or `alerts` that must not be there, what is missing, and what reads differently."""
-    policy = alerts.policy_of(load_rules(rules, where="rules"))
+    versions = Versions(load_rules(rules, where="rules"))
 
     def detection(partition: int) -> KeyedDesk[Any]:
-        work, decode = Detect(settings, partition), msgspec.json.Decoder(ON_SCORED).decode
+        work, decode = Detect(settings, versions, partition), msgspec.json.Decoder(ON_SCORED).decode
         return KeyedDesk(
             work, agent="detect", lanes=settings.raw_partitions, decode=decode, origin_of=detect._origin
         )  # fmt: skip
 
     def alerting(partition: int) -> KeyedDesk[Any]:
-        work, decode = KeepAlerts(settings, policy, partition), msgspec.json.Decoder(ON_SPIKES).decode
+        work, decode = KeepAlerts(settings, versions, partition), msgspec.json.Decoder(ON_SPIKES).decode
         return KeyedDesk(work, agent="alerts", lanes=1, decode=decode, origin_of=alerts._origin)
 
     return [
