@@ -74,7 +74,7 @@ class RuleBook(Service):
         self._moved = asyncio.Condition()
         self._position = 0
         self._settled = False
-        self._named = ""
+        self._named: list[str] = []
         self._refused: set[tuple[str, int | str]] = set()
         for reason in metrics.RULES_REFUSALS:
             metrics.RULES_REFUSED.labels(reason)
@@ -156,22 +156,25 @@ class RuleBook(Service):
             self._refuse("unreadable", f"what stands at offset {record.offset} is none of ours: {error}", record.offset)
             return
         if isinstance(one, InForce) and record.key == CURRENT:
-            self._named = one.version
+            self._named.append(one.version)
         elif isinstance(one, Ruleset) and record.key == one.version.encode():
             self.versions.add(one.version, one.text)
         else:
             self._refuse("unreadable", f"what stands at offset {record.offset} has another's key", record.offset)
 
     async def _put_in_force(self) -> None:
-        current, named = self.versions.current, self._named
-        if not named or (current is not None and current.version == named):
-            return
-        try:
-            await asyncio.to_thread(self.versions.put_in_force, named)
-        except UnknownVersionError as error:
-            self._refuse("refused" if named in self.versions else "unknown", str(error), named)
-        else:
-            self.log.info("rules: version %s is in force", named[:12])
+        """The latest that can be used: where that is none, what was in force stays so."""
+        before = self.versions.current
+        for number, version in reversed(list(enumerate(self._named))):
+            try:
+                await asyncio.to_thread(self.versions.put_in_force, version)
+            except UnknownVersionError as error:
+                self._refuse("refused" if version in self.versions else "unknown", str(error), version)
+            else:
+                self._named = self._named[number:]
+                if self.versions.current != before:
+                    self.log.info("rules: version %s is in force", version[:12])
+                return
 
     async def _settle(self) -> None:
         """All has been read for the first time: begin the topic, if nobody has."""
@@ -182,14 +185,14 @@ class RuleBook(Service):
             if not self._named:
                 await publish(self._settings, rules, text)
                 self.versions.add(rules.version, text)
-                self._named = rules.version
+                self._named.append(rules.version)
                 await self._put_in_force()
-            elif self._named != rules.version:
+            elif self._named[-1] != rules.version:
                 self.log.warning(
                     "rules: the worker's file is version %s, but %s is in force, and counts. `groundswell rules publish` "
                     "puts a file in force",
                     rules.version[:12],
-                    self._named[:12],
+                    self._named[-1][:12],
                 )
         self._settled = True
 

@@ -57,6 +57,20 @@ def half_told(deliver: Callable) -> Callable:
     return doomed
 
 
+def turned(deliver: Callable) -> Callable:
+    """It dies when it has told a topic of another version of the rules, and of what it judged by it."""
+
+    async def doomed(self, outs):
+        outs = list(outs)
+        ends = await deliver(self, outs)
+        told = [out for out in outs if out.topic.endswith(WHERE) and b'"kind":"rules_changed"' in (out.value or b"")]
+        if told and len(outs) > 2 * len(told) and is_time(WHERE):
+            die()
+        return ends
+
+    return doomed
+
+
 def told(write: Callable) -> Callable:
     async def doomed(self, *args):
         if is_time(self.name):
@@ -152,6 +166,7 @@ def recovering(apply: Callable) -> Callable:
 
 PATCHES = {
     "half-told": (Outbox, "deliver", half_told),
+    "turned": (Outbox, "deliver", turned),
     "told": (RowTable, "write", told),
     "half-logged": (RowTable, "_log", half_logged),
     "logged": (RowTable, "_log", logged),
