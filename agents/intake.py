@@ -38,6 +38,8 @@ ATTEMPTS = "dlq.attempts"
 ORIGINAL_KEY = "dlq.original-key"
 LARGEST_KEPT = DEAD_LETTERS.max_bytes - 64 * 1024
 MEASURE_ONE_IN = 16
+AHEAD_BUNDLES = 10
+"""What was told beyond the books is judged alike after a crash, so new rules have to wait for it: not for long."""
 LATENCY = metrics.LATENCY.labels("scored")
 MARK_EVERY_S = 1.0
 MARK_AT_LEAST_EVERY = timedelta(minutes=5)
@@ -55,14 +57,15 @@ def register(app: GroundswellApp) -> None:
         rejected_window=settings.dead_letter_window,
         remembered=settings.remembered_mentions,
         author_key=settings.author_key_bytes,
+        ahead=AHEAD_BUNDLES * settings.bundle_records,
     )
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> IntakeDesk:
         untold_from = app.consumer.ends[TP(raw, partition)]
         return IntakeDesk(settings, Intake(partition, versions, score_many, policy, rows, untold_from=untold_from))
 
-    async def prepare(desk: IntakeDesk, offset: int, _: Sequence[ConsumerRecord]) -> bool:
-        return desk.adopt(offset)
+    async def prepare(desk: IntakeDesk, first: int, records: Sequence[ConsumerRecord]) -> bool:
+        return desk.adopt(first, records[-1].offset if records else first - 1)
 
     app.keep_ledger(reads=RAW, table=SEEN, open_desk=open_desk, prepare=prepare)
 
@@ -81,13 +84,14 @@ class IntakeDesk:
         self._time: datetime | None = None
         self._time_at_s = float("-inf")
 
-    def adopt(self, offset: int) -> bool:
-        """From this offset on judge by the rules in force; True: the books have to say so first."""
-        adopted = self._intake.adopt(offset)
-        if adopted and (rules := self._intake.rules):
+    def adopt(self, first: int, last: int) -> bool:
+        """From an offset on judge by the rules in force; True: the books must be written before anything up to `last` is told."""
+        before = self._intake.books.rules
+        must_stand = self._intake.adopt(first, last)
+        if (rules := self._intake.rules) and rules.version != before:
             for rule in rule_names(rules):
                 metrics.RULE_MATCHES.labels(rule)
-        return adopted
+        return must_stand
 
     @property
     def rules(self) -> Rules | None:

@@ -37,7 +37,7 @@ class Books(Struct):
     `highest` is the latest observed_at, `told` how far time went on while all was quiet. `classes`
     counts records by source (the first SOURCES of them) and class, `scored` the records told to each brand,
     `heard` is the latest observed_at of each source, `turns` say which version of the rules judges from which
-    offset on (the last MOST_TURNS of them), `forgotten` counts the mentions that dropped out of the memory of redeliveries for lack of room. `author_key` tells one
+    offset on (the last MOST_TURNS of them), and nothing beyond `may_tell` is told before they say so; `forgotten` counts the mentions that dropped out of the memory of redeliveries for lack of room. `author_key` tells one
     key from another under which authors were remembered, not what it is. `before` is how many offsets the logs
     of earlier epochs had, `begin` is where this epoch begins. `recent` and `recent_rejected` count the latest records, older ones ever less.
     """
@@ -57,6 +57,7 @@ class Books(Struct):
     before: int = 0
     begin: int = 0
     turns: list[Turn] = []
+    may_tell: int = -1
 
     @property
     def rules(self) -> str:

@@ -74,7 +74,10 @@ class NoRulesError(Exception):
 
 
 class Policy(NamedTuple):
-    """What an operator decides. More than `rejected_share` of about the last `rejected_window` records stops the worker."""
+    """What an operator decides. More than `rejected_share` of about the last `rejected_window` records stops the worker.
+
+    Not more than `ahead` records are told beyond what the books say.
+    """
 
     allowed_lateness: timedelta
     max_future: timedelta
@@ -82,6 +85,7 @@ class Policy(NamedTuple):
     rejected_window: int
     remembered: int
     author_key: bytes = b""
+    ahead: int = 10_000
 
 
 class _Heard(NamedTuple):
@@ -107,9 +111,9 @@ class Intake:
         *,
         untold_from: int = 0,
     ) -> None:
-        """`untold_from`: of this offset and those after it certainly nothing was told before now."""
+        """`untold_from`: this offset and those after it certainly did not exist before now."""
         self.partition, self._versions, self._score_many, self._policy = partition, versions, score_many, policy
-        self._untold_from = untold_from
+        self._about_to_tell = -1
         self.books = Books()
         self._memory = Redeliveries(policy.remembered, policy.author_key)
         self._removed = Removals(policy.author_key)
@@ -122,6 +126,7 @@ class Intake:
                 self.books = msgspec.msgpack.decode(row, type=Books)
             elif not self._removed.load(key, row):
                 self._memory.load(int(key), row)
+        self._untold_from = min(untold_from, self.books.may_tell + 1)
         self._untold_turns = [turn for turn in self.books.turns if turn.since > self.books.offset]
         self._memory.before = self.books.before
         known, self.books.author_key = self.books.author_key, fingerprint("author key", policy.author_key)
@@ -130,24 +135,29 @@ class Intake:
 
     # -- rules -----------------------------------------------------------------------------------
 
-    def adopt(self, next_offset: int) -> bool:
-        """From `next_offset` on judge by the version in force. True: the books have to be written down before anything is.
+    def adopt(self, first: int, last: int) -> bool:
+        """From the offset `first` on judge by the version in force. True: the books must stand before anything up to `last` is told.
 
         What may have been told before this desk was opened keeps the version that the books name for it.
 
         Raises:
             NoRulesError: no version was ever in force.
         """
+        if not self._turn(first) and last <= self.books.may_tell:
+            return False
+        self._about_to_tell, self._written = last, False
+        return True
+
+    def _turn(self, first: int) -> bool:
         books, current = self.books, self._versions.current
         if current is None and not books.turns:
             raise NoRulesError(
                 "no rules are in force: run `groundswell rules publish FILE`, or name a file (GROUNDSWELL_RULES)"
             )
-        if current is None or current.version == books.rules or (books.turns and next_offset < self._untold_from):
+        if current is None or current.version == books.rules or (books.turns and first < self._untold_from):
             return False
-        turn = books.turn_to(current.version, max(next_offset, books.offset + 1))
+        turn = books.turn_to(current.version, max(first, books.offset + 1))
         self._untold_turns = [*(one for one in self._untold_turns if one.since < turn.since), turn]
-        self._written = False
         return True
 
     def turns(self, up_to: int | None = None) -> list[ToBrand]:
@@ -329,6 +339,7 @@ class Intake:
         if self._written:
             return []
         self._written = True
+        self.books.may_tell = max(self.books.offset, self._about_to_tell) + self._policy.ahead
         rows = [(b"%020d" % start, row) for start, row in self._memory.changed_rows()]
         return [*rows, *self._removed.changed_rows(), (BOOKS_KEY, msgspec.msgpack.encode(self.books))]
 

@@ -36,7 +36,7 @@ def score_many(texts, langs, names):
 
 def in_force(desk: Intake, offset: int = 0) -> Intake:
     """It has turned to the rules in force, and told so."""
-    desk.adopt(offset)
+    desk.adopt(offset, offset)
     desk.turns()
     return desk
 

@@ -165,7 +165,7 @@ def test_a_mention_is_judged_by_the_rules_of_when_it_came_also_where_others_are_
     log.hear(mention())
     later = RULES.replace("match: acme", "match: acme AND fire")
     log.intake = intake(later, rows=log.intake.changed_rows())
-    log.intake.adopt(1)
+    log.intake.adopt(1, 1)
     log.hear(mention("x:2", "my acme is on fire"))
 
     before, after = log.recall(), log.recall("x:2")

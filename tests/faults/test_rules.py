@@ -40,8 +40,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 DOOMED = "tests.faults.doomed"
 DIES_WITHIN_S = 60
 PER_SECOND = 200
-SETTINGS = {"checkpoint_s": 5.0, "session_timeout_s": 3, "bundle_wait_s": 0.1}
-"""Offsets and rows stay far behind what is told, and a worker that is started again waits not long for the one that died."""
+SETTINGS = {"checkpoint_s": 5.0, "session_timeout_s": 2, "bundle_records": 25}
+"""Rows stay behind what is told, a worker that is started again waits not long for the one that died, and new rules not for all
+that waits."""
 
 STORY = ("acme", "globex", "hooli")
 WATCHED = "watch:\n  - {when: brand:%s, detect: negativity, severity: warning}\n"
@@ -170,14 +171,14 @@ async def test_every_mention_is_judged_by_one_version_wherever_the_worker_is_kil
             return [one.status for one in (await alerts_of(flow)).values()] == ["firing"]
 
         await until("an alert is open", an_alert_is_open, 60)
-        publishing = asyncio.create_task(flow.publish(said(story, 1, 1600), PER_SECOND))
+        publishing = asyncio.create_task(flow.publish(said(story, 1, 1400), PER_SECOND))
         await asyncio.sleep(1)  # the first version judges some, too
         await publish(flow.settings, second, SECOND)
         for doom in dooms[1:]:
             await died(flow, worker)
             worker = flow.start_worker("a", module=DOOMED, doom=doom)
         await died(flow, worker)
-        flow.start_worker("a", http_port=port)
+        flow.start_worker("a", http_port=port, checkpoint_s=0.5)
         await publishing
 
         # Somebody else writes what nobody can use: all stays as it is.
