@@ -120,6 +120,10 @@ class IntakeDesk:
         self._measure(verdicts)
         return [*outs, *self._progress(now_s)]
 
+    def covered(self, position: int) -> int:
+        """Nothing waits: a bundle is judged as a whole."""
+        return position
+
     def idle(self, now_s: float) -> Iterable[Out]:
         """Read to the end: time goes on by the clock, from how far it had come."""
         time = self._intake.time()

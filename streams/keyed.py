@@ -5,9 +5,10 @@ for each *lane* that fed it (for rows fed by `mentions.scored` a lane is a raw p
 is the topic's own partition). What is at or below has been applied and is skipped, so a re-send changes
 nothing. This holds because origins only grow along raw -> intake -> scored -> row.
 
-Time is the lowest progress over all lanes. It moves in the order of the log, record by record, so the
-same log gives the same outputs however it is cut into bundles. The clock's row is written last: after
-a crash it is never ahead of a row, and rows that are ahead of it have nothing left to do.
+Lanes are merged by event time (`streams.merge`), and time moves with what is applied, record by record, so
+the same log gives the same outputs however it is cut into bundles. What waits is in memory only: `covered`
+says from where the log has to be read again. The clock's row is written last: after a crash it is never
+ahead of a row, and rows that are ahead of it have nothing left to do.
 
 Another version of the rules is acted on once all lanes are judged by it: then rows that it does not name are let go.
 """
@@ -21,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from streams import metrics
+from streams.merge import Merge
 from streams.records import Mark, Origin, RulesChanged
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import ConsumerRecord
 
+    from streams.merge import Said
     from streams.outbox import Out
     from streams.tables import Row
 
@@ -98,7 +101,7 @@ class _Row(Generic[State]):
 
 
 class Clock(Struct):
-    """How far each lane has come; a lane that holds nothing is None and holds nobody back.
+    """How far time has come, and each lane by what was applied of it; a lane that holds nothing is None and holds nobody back.
 
     `turns` holds the number and version of each lane's latest change of the rules, `rules` the version that is acted on,
     `turned` how often that changed.
@@ -106,25 +109,15 @@ class Clock(Struct):
 
     lanes: dict[int, datetime | None] = {}
     passed_on: datetime | None = None
+    time: datetime | None = None
     turns: dict[int, tuple[int, str]] = {}
     rules: str = ""
     turned: int = 0
 
-    def now(self, lanes: int) -> datetime | None:
-        """The lowest progress, or None while some lane has not spoken or none holds anything."""
-        if len(self.lanes) < lanes:
-            return None
-        return min((time for time in self.lanes.values() if time is not None), default=None)
-
-    def move(self, lane: int, time: datetime | None, now: datetime | None) -> bool:
-        """Note a lane's progress; it never goes back, and never behind `now`."""
-        known = self.lanes.get(lane)
-        if lane in self.lanes and (time is None or (known is not None and time <= known)):
-            return False
-        # A lane that held nobody back must not hold time back now that it speaks.
-        time = time if now is None or time is None else max(time, now)
-        self.lanes[lane] = time
-        return True
+    def reached(self) -> dict[int, datetime | None]:
+        """From where each lane goes on: never behind time."""
+        now = self.time
+        return {lane: at if at is None or now is None else max(at, now) for lane, at in self.lanes.items()}
 
 
 class KeyedDesk(Generic[State]):
@@ -152,27 +145,34 @@ class KeyedDesk(Generic[State]):
                 marks, state = _read(content)
                 row = self._rows[key.decode()] = _Row(work.load(state), marks)
                 row.due = work.due(row.state)
-        self._now = self._clock.now(lanes)
+        self._merge = Merge(lanes, self._clock.reached())
         self._next_due = self._earliest_due()
         if self._clock.rules:
             work.adopt(self._clock.rules)
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:  # noqa: ARG002  event time only
-        """Apply what has not been applied, in order, and let time pass in between."""
+        """Apply what has not been applied and need not wait, in order of time, and let time pass in between."""
         outs: list[Out] = []
         for record in records:
             value = self._decode(record.value)
-            origin = self._origin_of(value, record)
-            if isinstance(value, RulesChanged):
-                outs.extend(self._turn(value, origin))
-                continue
-            if not isinstance(value, Mark):
-                for key in self._concerned(record.key, value):
-                    outs.extend(self._apply(key, value, origin))
-                if record.key is None:
-                    outs.extend(self._work.relay(value))
-            outs.extend(self._time_passes(value, origin))
+            origin, time = self._origin_of(value, record), self._work.time_of(value)
+            for said in self._merge.hear(record.offset, record.timestamp, record.key, value, origin, time):
+                outs.extend(self._time_passes(said))
+                if isinstance(said.value, RulesChanged):
+                    outs.extend(self._turn(said.value, said.origin))
+                    continue
+                if isinstance(said.value, Mark):
+                    continue
+                for key in self._concerned(said.key, said.value):
+                    outs.extend(self._apply(key, said.value, said.origin))
+                if said.key is None:
+                    outs.extend(self._work.relay(said.value))
         return outs
+
+    def covered(self, position: int) -> int:
+        """Having been handed all before `position`: all before this offset is in the rows, once they are written."""
+        first = self._merge.waits_from
+        return position if first is None else first
 
     def idle(self, now_s: float) -> Iterable[Out]:  # noqa: ARG002
         """Time arrives in the stream, never from our clock."""
@@ -224,9 +224,9 @@ class KeyedDesk(Generic[State]):
         named, seen = self._work.adopt(change.version), (0, clock.turned)
         for key in sorted(self._rows.keys() - set(named)):
             row = self._rows[key]
-            if row.marks.get(RULES_LANE, (0, 0)) < seen:
+            if row.marks.get(RULES_LANE, (0, -1)) < seen:
                 row.marks[RULES_LANE], row.changed = seen, True
-                yield from self._work.leave(key, row.state, self._now)
+                yield from self._work.leave(key, row.state, clock.time)
                 row.due = self._work.due(row.state)
         self._next_due = self._earliest_due()
         yield from self._work.relay(RulesChanged(origin=origin, version=change.version, number=clock.turned))
@@ -242,7 +242,8 @@ class KeyedDesk(Generic[State]):
     def _apply(self, key: str, value: Value, origin: Origin) -> Iterable[Out]:
         row = self._rows.get(key)
         if row is None:
-            row = self._rows[key] = _Row(self._work.begin(), {})
+            # Born after so many changes of the rules: none of them may let it go when the log is read again.
+            row = self._rows[key] = _Row(self._work.begin(), {RULES_LANE: (0, self._clock.turned)})
         watermark = (origin.epoch, origin.offset)
         if row.marks.get(origin.partition, (0, -1)) >= watermark:
             self._resends.inc()
@@ -251,9 +252,10 @@ class KeyedDesk(Generic[State]):
         row.changed = True
         outs = list(self._work.apply(key, row.state, value))
         row.due = self._work.due(row.state)
-        if self._now is not None and row.due is not None and row.due <= self._now:
+        now = self._clock.time
+        if now is not None and row.due is not None and row.due <= now:
             # At once, not when time next moves: a row read back after a crash must have nothing left to do for this time.
-            outs.extend(self._pass_time(key, row, self._now))
+            outs.extend(self._pass_time(key, row, now))
         if row.due is not None and (self._next_due is None or row.due < self._next_due):
             self._next_due = row.due
         return outs
@@ -263,21 +265,21 @@ class KeyedDesk(Generic[State]):
         row.due = self._work.due(row.state)
         row.changed = True
 
-    def _time_passes(self, value: Value, origin: Origin) -> Iterator[Out]:
-        lane_time = self._work.time_of(value)
-        if lane_time is not None or isinstance(value, Mark):
-            self._clock_changed |= self._clock.move(origin.partition, lane_time, self._now)
-        now = self._clock.now(self._lanes)
-        if now is None or now == self._now:
+    def _time_passes(self, said: Said) -> Iterator[Out]:
+        clock, lane, now = self._clock, said.origin.partition, said.time
+        if now is not None or isinstance(said.value, Mark):
+            self._clock_changed |= lane not in clock.lanes or clock.lanes[lane] != now
+            clock.lanes[lane] = now
+        if now is None or not self._merge.is_reached(now) or (clock.time is not None and now <= clock.time):
             return
-        self._now = now
+        clock.time = now
         if self._next_due is not None and self._next_due <= now:
             for key in sorted(key for key, row in self._rows.items() if row.due is not None and row.due <= now):
                 yield from self._pass_time(key, self._rows[key], now)
             self._next_due = self._earliest_due()
-        if self._clock.passed_on is None or now - self._clock.passed_on >= PASS_ON_EVERY:
-            self._clock.passed_on = now
-            yield from self._work.pass_on(Mark(origin=origin, time=now))
+        if clock.passed_on is None or now - clock.passed_on >= PASS_ON_EVERY:
+            clock.passed_on = now
+            yield from self._work.pass_on(Mark(origin=said.origin, time=now))
 
 
 def _read(content: bytes) -> tuple[dict[int, Watermark], bytes]:

@@ -6,8 +6,8 @@ each checkpoint which rows have changed. The ledger does the rest, always in thi
 
 0. rows, as in 2, where the desk has made up its mind by what it will judge the next records;
 1. outputs delivered, as soon as the desk has spoken (at most one unacknowledged batch per partition);
-2. rows delivered to the changelog, then applied locally (`RowTable.write`), every `checkpoint_s`;
-3. the source offset released for the commit.
+2. rows delivered to the changelog, then applied locally (`RowTable.write`), every `checkpoint_s`, big ones less often;
+3. the source offset released for the commit, as far as the desk has `covered` what it was given.
 
 Immediately before 1 and before 2 it checks that the group generation in which the records were
 fetched is still this worker's own, and that a heartbeat was answered within the session timeout;
@@ -55,6 +55,10 @@ TIDY_EVERY_S = 3600.0
 SETTLING_S = 300.0
 """After a start, until it is let go of for the first time, and from then until the second: not each start lasts an hour."""
 
+ROW_BYTES_PER_S = 2 * 1024**2
+LONGEST_PAUSE_S = 30.0
+"""Rows that are big are written less often: a busy table may not fill the changelog. After a crash so much is read again."""
+
 TICK_S = 1.0
 """How often a partition that has been read to its end is told so."""
 
@@ -98,6 +102,7 @@ class Ledger(Service, Generic[D]):
         ]
         self._pages: dict[int, Page[D]] = {}
         self._lock = asyncio.Lock()
+        self._row_bytes = 0
 
     @property
     def _consumer(self) -> BundleConsumer:
@@ -188,7 +193,7 @@ class Ledger(Service, Generic[D]):
         return False
 
     async def _write_down(self, page: Page[D], *, at_any_rate: bool) -> None:
-        position, now = page.position, monotonic()
+        covered, now = page.desk.covered(page.position), monotonic()
         rows = page.desk.changed_rows()
         # What a worker that was cut off had on its way is noticed by the next write, so there is one now and then.
         if rows or at_any_rate or now - page.written_at >= self._settings.session_timeout_s:
@@ -199,9 +204,10 @@ class Ledger(Service, Generic[D]):
             await self._table.write(self._app.outbox, page.tp.partition, written)
             page.measure(written)
             page.written_at = now
+            self._row_bytes += sum(len(row or b"") for _, row in rows)
             metrics.ROWS_WRITTEN.labels(self.agent).inc(len(rows))
         if self._still_ours(page):
-            self._consumer.released[page.tp] = position
+            self._consumer.released[page.tp] = covered
 
     async def checkpoint(self, *, at_any_rate: bool = False) -> None:
         """Write every changed row, then release the offsets that they cover. `at_any_rate`: write where none has changed, too."""
@@ -219,7 +225,8 @@ class Ledger(Service, Generic[D]):
     @Service.task
     async def _checkpoints(self) -> None:
         while not self.should_stop:
-            await self.sleep(self._settings.checkpoint_s)
+            await self.sleep(_pause_s(self._settings.checkpoint_s, self._row_bytes))
+            self._row_bytes = 0
             await self._guarded(self.checkpoint)
 
     async def tidy(self) -> None:
@@ -270,3 +277,8 @@ class Ledger(Service, Generic[D]):
             await self._app.give_up(error)
             return False
         return True
+
+
+def _pause_s(checkpoint_s: float, row_bytes: int) -> float:
+    """Until rows are written again, where the last time so many bytes were."""
+    return max(checkpoint_s, min(row_bytes / ROW_BYTES_PER_S, LONGEST_PAUSE_S))

@@ -30,6 +30,9 @@ class Desk(Protocol):
     def idle(self, now_s: float) -> Iterable[Out]:
         """The partition has been read to its end, and nothing is waiting."""
 
+    def covered(self, position: int) -> int:
+        """Of the records handed over, which end before `position`: from which on they must be read again after a crash."""
+
     def changed_rows(self) -> Sequence[Row]:
         """Return the rows changed since the last call, the one that says how far we are last."""
 

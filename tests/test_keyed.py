@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.keyed import CLOCK_KEY, KeyedDesk
+from streams.merge import MOST_WAITING, PATIENCE_MS
 from streams.outbox import Out
 from streams.records import Mark, Origin, Removal, RulesChanged, ScoredMention, Sentiment, encode
 
@@ -49,7 +51,7 @@ class CountByMinute:
         return START + timedelta(minutes=state.closed + 1)
 
     def time_of(self, value):
-        return value.time if isinstance(value, Mark) else value.observed_at
+        return value.time if isinstance(value, Mark) else getattr(value, "observed_at", None)
 
     def pass_on(self, mark):
         return [Out("marks", 0, None, mark.time.isoformat().encode())]
@@ -72,6 +74,9 @@ class CountByMinute:
 class Record:
     key: bytes | None
     value: bytes
+    offset: int = field(default_factory=itertools.count().__next__)
+    timestamp: int = 0
+    """When the broker appended it, ms."""
 
 
 def desk(rows=(), lanes: int = 1) -> KeyedDesk[Counted]:
@@ -95,6 +100,11 @@ def said(brand: str, offset: int, seconds: float, lane: int = 0) -> Record:
 def mark(seconds: float | None, lane: int = 0, offset: int = 0) -> Record:
     time = None if seconds is None else START + timedelta(seconds=seconds)
     return Record(None, encode(Mark(origin=Origin(0, lane, offset), time=time)))
+
+
+def turn(version: str, number: int, lane: int = 0) -> Record:
+    """The lane is judged by other rules; a version is the keys that it names."""
+    return Record(None, encode(RulesChanged(origin=Origin(0, lane, 0), version=version, number=number)))
 
 
 def states(one: KeyedDesk[Counted]) -> dict[str, list[str]]:
@@ -186,10 +196,68 @@ def test_a_removal_for_everybody_touches_only_the_rows_that_it_concerns():
     assert [key for key, _ in one.changed_rows()] == [b"dell"]
 
 
+def test_lanes_are_applied_in_the_order_of_time_whichever_comes_first():
+    """While a backlog is read, one raw partition is hours ahead of another."""
+    first = [said("dell", offset, 3600 * offset, lane=0) for offset in range(4)]
+    second = [said("dell", offset, 3600 * offset + 1800, lane=1) for offset in range(4)]
+    one, other = desk(lanes=2), desk(lanes=2)
+
+    one.handle([*first, *second, mark(20_000, 0), mark(20_000, 1)], 0)
+    other.handle([*second, *first, mark(20_000, 1), mark(20_000, 0)], 0)
+
+    in_order = [f"{lane}.{offset}" for offset in range(4) for lane in range(2)]
+    assert states(one) == states(other) == {"dell": in_order}
+
+
+def test_a_lane_keeps_its_order_whatever_its_mentions_say():
+    one = desk(lanes=2)
+
+    one.handle([said("dell", 0, 500), said("dell", 1, 400), mark(450, 1), mark(600, 1)], 0)
+
+    assert states(one) == {"dell": ["0.0", "0.1"]}
+
+
+def test_what_waits_is_not_covered_by_the_rows():
+    one = desk(lanes=2)
+    records = [mark(0, 1), said("dell", 0, 60), said("dell", 0, 30, lane=1), said("dell", 1, 90)]
+    for offset, record in enumerate(records):
+        record.offset = offset
+
+    one.handle(records, 0)
+
+    assert states(one) == {"dell": ["1.0"]}
+    assert one.covered(4) == 1
+    one.handle([mark(90, 1)], 0)
+    assert one.covered(5) == 5
+
+
+def test_a_lane_that_nobody_works_on_holds_a_page_back_for_seconds_only():
+    one = desk(lanes=2)
+    one.handle([mark(0, 1), said("dell", 0, 60)], 0)
+
+    def after(ms: int) -> dict[str, list[str]]:
+        late = mark(60 + ms / 1000)
+        late.timestamp = ms
+        one.handle([late], 0)
+        return states(one)
+
+    assert after(PATIENCE_MS) == {}
+    assert after(PATIENCE_MS + 1) == {"dell": ["0.0"]}
+
+
+def test_no_more_waits_than_fits_into_memory():
+    one = desk(lanes=2)
+
+    one.handle([mark(0, 1), *(said("dell", offset, 60 + offset) for offset in range(MOST_WAITING + 2))], 0)
+
+    assert states(one) == {"dell": ["0.0", "0.1"]}
+
+
 LOG = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["dell", "hp"]), st.integers(0, 400), st.integers(0, 1)),
         st.tuples(st.none(), st.integers(0, 400), st.integers(0, 1)),
+        st.tuples(st.sampled_from(["rules dell hp", "rules dell", "rules hp"]), st.none(), st.integers(0, 1)),
     ),
     min_size=1,
     max_size=40,
@@ -197,14 +265,18 @@ LOG = st.lists(
 
 
 def log_of(steps) -> list[Record]:
-    offsets = [0, 0]
+    offsets, turns = [0, 0], [0, 0]
     records = []
     for brand, seconds, lane in steps:
-        if brand is None:
+        if seconds is None:
+            turns[lane] += 1
+            records.append(turn(brand.removeprefix("rules "), turns[lane], lane))
+        elif brand is None:
             records.append(mark(seconds, lane, offsets[lane]))
         else:
             records.append(said(brand, offsets[lane], seconds, lane))
             offsets[lane] += 1
+        records[-1].offset, records[-1].timestamp = len(records) - 1, 1000 * len(records)
     return records
 
 
@@ -227,7 +299,7 @@ def test_the_same_log_says_the_same_however_it_is_cut_and_wherever_the_worker_is
             written = data.draw(st.integers(0, len(changed)))
             rows |= dict(changed[:written])
             if written == len(changed):
-                committed = position
+                committed = worker.covered(position)
             else:
                 worker, position = desk(sorted(rows.items()), lanes=2), committed
         elif data.draw(st.booleans()):
@@ -236,6 +308,45 @@ def test_the_same_log_says_the_same_however_it_is_cut_and_wherever_the_worker_is
 
     assert states(worker) == states(expected)
     assert set(spoken(outs)) == set(spoken(everything))
+    assert worker.rules == expected.rules
+
+
+def test_other_rules_are_acted_on_once_every_lane_is_judged_by_them_and_handed_on():
+    one = desk(lanes=2)
+    one.handle([turn("dell hp", 1, lane=0), turn("dell hp", 1, lane=1)], 0)
+    one.handle([said("dell", 0, 1), said("hp", 0, 1, lane=1), said("hp", 1, 2), mark(2, lane=1)], 0)
+
+    assert one.handle([turn("dell", 2, lane=0)], 0) == []
+    assert (one.rules, states(one)["hp"]) == ("dell hp", ["1.0", "0.1"])
+
+    outs = one.handle([turn("dell", 2, lane=1)], 0)
+    assert [(out.topic, out.key, out.value) for out in outs] == [("left", b"hp", None), ("relayed", None, b"dell")]
+    assert (one.rules, states(one)) == ("dell", {"dell": ["0.0"], "hp": []})
+
+
+def test_the_very_first_rules_are_acted_on_as_soon_as_any_lane_names_them():
+    one = desk(lanes=2)
+
+    assert [out.value for out in one.handle([turn("dell", 1)], 0)] == [b"dell"]
+
+
+def test_rules_that_are_told_again_change_nothing():
+    one = desk()
+    one.handle([turn("hp", 1), turn("dell", 2), said("dell", 0, 1)], 0)
+
+    assert one.handle([turn("hp", 1), turn("dell", 2)], 0) == []
+    assert (one.rules, states(one)) == ("dell", {"dell": ["0.0"]})
+
+
+def test_a_brand_that_goes_and_comes_back_counts_no_mention_twice():
+    one = desk()
+    told = [said("hp", 0, 1), turn("dell", 2), turn("dell hp", 3), said("hp", 1, 2)]
+    one.handle([turn("hp", 1), *told], 0)
+    again = desk(sorted(one.changed_rows()))
+
+    again.handle(told, 0)
+
+    assert (again.rules, states(again)) == ("dell hp", {"hp": ["0.1"]})
 
 
 def test_the_clock_is_written_last_so_that_it_is_never_ahead_of_a_row():

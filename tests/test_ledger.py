@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
 from streams.consumer import Bundle
-from streams.ledger import Ledger
+from streams.ledger import LONGEST_PAUSE_S, ROW_BYTES_PER_S, Ledger, _pause_s
 from streams.logs import Handled, LogReplacedError
 from streams.outbox import Out
 from streams.pages import LOG_KEY
@@ -25,6 +25,7 @@ class Echo:
     def __init__(self, rows):
         self.heard = int(dict(rows).get(b"heard", b"0"))
         self.changed = False
+        self.waits_from = None
 
     def handle(self, records, now_s):
         self.heard += len(records)
@@ -33,6 +34,9 @@ class Echo:
 
     def idle(self, now_s):
         return [Out("scored", 0, None, b"idle")]
+
+    def covered(self, position):
+        return position if self.waits_from is None else self.waits_from
 
     def changed_rows(self):
         changed, self.changed = self.changed, False
@@ -95,6 +99,10 @@ class World:
         await self.ledger.keep(stream())
 
     @property
+    def desk(self):
+        return dict(self.ledger.desks())[HERE.partition]
+
+    @property
     def released(self):
         return self.consumer.released.get(HERE)
 
@@ -129,6 +137,23 @@ async def test_a_checkpoint_covers_many_bundles_with_one_row(world):
 
     assert world.log == ["out a", "out b", "out c", "row 3"]
     assert world.released == 3
+
+
+async def test_what_the_desk_keeps_waiting_is_not_released(world):
+    await world.read(bundle("a", "b", "c"))
+    world.desk.waits_from = 1
+    await world.ledger.checkpoint()
+    assert world.released == 1
+
+    world.desk.waits_from = None
+    await world.ledger.checkpoint()
+    assert world.released == 3
+
+
+def test_big_rows_are_written_less_often_but_never_half_a_minute_apart():
+    assert _pause_s(1.0, 200_000) == 1.0
+    assert _pause_s(1.0, 5 * ROW_BYTES_PER_S) == 5.0
+    assert _pause_s(1.0, 10**10) == LONGEST_PAUSE_S
 
 
 async def test_after_outputs_that_failed_the_worker_gives_up_and_reads_no_further(world):
