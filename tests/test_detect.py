@@ -163,3 +163,27 @@ def test_a_row_read_back_is_the_row_that_was_written(work, brand):
     again = work.load(work.dump(brand))
 
     assert work.dump(again) == work.dump(brand)
+
+
+def test_a_brand_that_left_the_rules_keeps_its_counts_and_nothing_else(work, brand):
+    hear(work, brand, *(mention(n, at=START + timedelta(minutes=n), label="negative") for n in range(50)))
+    stats_at(work, brand, START + timedelta(hours=1))
+
+    [gone] = work.leave("dell", brand, START)
+
+    assert (gone.topic, gone.key, gone.value) == ("brand-stats", b"dell", None)
+    assert (brand.tally.applied, brand.tally.samples, brand.detectors, brand.stats) == (50, [], {}, None)
+    assert work.due(brand) is None
+    assert work.leave("dell", brand, START) == ()
+    assert len(work.dump(brand)) < 200
+
+
+def test_a_brand_that_comes_back_learns_anew_and_counts_on(work, brand):
+    hear(work, brand, *(mention(n) for n in range(5)))
+    work.leave("dell", brand, START)
+    hear(work, brand, mention(6, at=START + timedelta(days=1)))
+
+    stats = stats_at(work, brand, START + timedelta(days=1, minutes=1))
+
+    assert (stats.applied, stats.hour.mentions) == (6, 1)
+    assert stats.learning_until > START + timedelta(days=3)

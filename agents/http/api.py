@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from agents.http.answers import Alerts, BrandNow, Brands, judged
-from agents.http.latest import Latest
+from agents.http.latest import AGAIN_AFTER_S, Latest
 from agents.http.mentions import Elsewhere, Mentions
 from agents.http.openapi import document
 from agents.http.paging import Page, asked
-from agents.http.problems import bad_request, no_such_thing, not_shown, problems_below
+from agents.http.problems import bad_request, no_such_thing, not_now, not_shown, problems_below
 from streams.records import encode
 
 if TYPE_CHECKING:
@@ -63,9 +63,14 @@ class Api:
 
     @property
     def _configured(self) -> frozenset[str]:
-        """The brands of the rules in force; none while those are still being read."""
-        rules = self._versions.current
-        return frozenset(brand.id for brand in rules.brands) if rules else frozenset()
+        """The brands of the rules in force.
+
+        Raises:
+            Refused: those are still being read.
+        """
+        if self._versions.current is None:
+            raise not_now("catching_up", "This worker has not read the topics to their end yet.", AGAIN_AFTER_S)
+        return frozenset(brand.id for brand in self._versions.current.brands)
 
     async def brands(self, request: web.Request) -> web.Response:
         """Every brand that is configured or was heard of."""

@@ -53,6 +53,8 @@ def describe(alert: Alert, key: str) -> str:
         f"  since {alert.started_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, seen by {one_line(', '.join(alert.detectors), LONG)}; {key}",
         f"  {', '.join(facts)}",
     ]
+    if alert.resolved_because == "rule_removed":
+        lines.append("  its brand was taken out of the rules")
     lines += [f"  {name}: {_counts(of)}" for name, of in (("issues", seen.issues), ("sources", seen.sources)) if of]
     for sample in seen.samples[:SAMPLES]:
         who = one_line(sample.author_name or "somebody", SHORT)
