@@ -79,8 +79,8 @@ DEAD_LETTERS = Topic("dead-letters",    key="origin",     value="the original by
 SPIKES       = Topic("spikes",          key="brand",      value="Finding|Removal|Mark|RulesChanged", written_by="detect",  read_by=("alerts",), retention_s=30 * DAY_S)
 BRAND_STATS  = Topic("brand-stats",     key="brand",      value="BrandStats",                   written_by="detect",  read_by=("subscribers",), compacted=True)
 ALERTS       = Topic("alerts",          key="alert id",   value="Alert",                        written_by="alerts",  read_by=("notify", "subscribers"), compacted=True)
-RULES        = Topic("rules",           key="version, or current", value="Ruleset|InForce",     written_by="people",  read_by=("workers",), sized="one", compacted=True)
 SOURCES      = Topic("sources",         key="what is listened to", value="SourceState",         written_by="sources", read_by=("sources", "subscribers"), compacted=True)
+RULES        = Topic("rules",           key="version, or current", value="Ruleset|InForce",     written_by="people",  read_by=("workers",), sized="one", compacted=True)
 # fmt: on
 
-TOPOLOGY = (RULES, RAW, SCORED, DEAD_LETTERS, SPIKES, BRAND_STATS, ALERTS, SOURCES)
+TOPOLOGY = (RAW, SCORED, DEAD_LETTERS, SPIKES, BRAND_STATS, ALERTS, SOURCES, RULES)
