@@ -15,22 +15,21 @@ from msgspec import Struct
 from streams import metrics
 from streams.core import alerting
 from streams.core.alerting import BrandAlerts
-from streams.core.policy import policy_of
+from streams.core.policy import Policy, policy_of
 from streams.events import headers_of
 from streams.keyed import KeyedDesk
 from streams.outbox import Out
-from streams.records import ON_SPIKES, Alert, Finding, Mark, Origin, Removal, encode
+from streams.records import ON_SPIKES, Alert, Finding, Mark, Origin, Removal, RulesChanged, encode
 from streams.tables import INCIDENTS
 from streams.topics import ALERTS, SPIKES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
     from streams.app import GroundswellApp
-    from streams.core.policy import Policy
-    from streams.core.rules import Rules
+    from streams.core.versions import Versions
     from streams.settings import Settings
 
 TOMBSTONE_AFTER = timedelta(days=30)
@@ -39,18 +38,23 @@ TOMBSTONE_AFTER = timedelta(days=30)
 _decode = msgspec.json.Decoder(ON_SPIKES).decode
 
 
-def register(app: GroundswellApp, rules: Rules) -> None:
+def register(app: GroundswellApp) -> None:
     """Let the worker keep alerts."""
-    settings, policy = app.groundswell, policy_of(rules)
+    settings, versions = app.groundswell, app.rulebook.versions
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> KeyedDesk[Incidents]:
-        work = KeepAlerts(settings, policy, partition)
+        work = KeepAlerts(settings, versions, partition)
         return KeyedDesk(work, agent="alerts", lanes=1, decode=_decode, origin_of=_origin, rows=rows)
 
-    app.keep_ledger(reads=SPIKES, table=INCIDENTS, open_desk=open_desk)
+    async def prepare(desk: KeyedDesk[Incidents], _: int, records: Sequence[ConsumerRecord]) -> bool:
+        for version in desk.versions_in(records):
+            await app.rulebook.know(version)
+        return False
+
+    app.keep_ledger(reads=SPIKES, table=INCIDENTS, open_desk=open_desk, prepare=prepare)
 
 
-def _origin(value: Finding | Removal | Mark, record: ConsumerRecord) -> Origin:  # noqa: ARG001
+def _origin(value: Finding | Removal | Mark | RulesChanged, record: ConsumerRecord) -> Origin:  # noqa: ARG001
     """Findings meet here from many mentions, so the row keeps this topic's own offset."""
     return Origin(0, record.partition, record.offset)
 
@@ -65,8 +69,9 @@ class Incidents(Struct):
 class KeepAlerts:
     """One partition's work; see `streams.keyed.Work`."""
 
-    def __init__(self, settings: Settings, policy: Policy, partition: int) -> None:
-        self._topic, self._policy, self._partition = ALERTS.full_name(settings), policy, partition
+    def __init__(self, settings: Settings, versions: Versions, partition: int) -> None:
+        self._topic, self._versions, self._partition = ALERTS.full_name(settings), versions, partition
+        self._policy = Policy(())
 
     def begin(self) -> Incidents:
         """No incident yet."""
@@ -82,11 +87,21 @@ class KeepAlerts:
         """Whether an open alert shows what must vanish."""
         return alerting.shows(state.alerts, value)
 
-    def relay(self, value: Removal) -> Iterable[Out]:  # noqa: ARG002
+    def adopt(self, version: str) -> Collection[str]:
+        """Whoever is watched from now on; brands are the keys."""
+        rules = self._versions.of(version)
+        self._policy = policy_of(rules)
+        return {brand.id for brand in rules.brands}
+
+    def leave(self, key: str, state: Incidents, now: datetime | None) -> Iterable[Out]:  # noqa: ARG002
+        """What is open of it is over."""
+        return self._publish(state, alerting.on_rule_removed(state.alerts, now))
+
+    def relay(self, value: Removal | RulesChanged) -> Iterable[Out]:  # noqa: ARG002
         """Whoever reads alerts reads their corrections."""
         return ()
 
-    def pass_time(self, key: str, state: Incidents, now: datetime) -> Iterator[Out]:  # noqa: ARG002
+    def pass_time(self, key: str, state: Incidents, now: datetime, silent: Collection[str] = ()) -> Iterator[Out]:  # noqa: ARG002
         """Resolve, publish again, clear away what was resolved long ago."""
         yield from self._publish(state, alerting.on_time(state.alerts, now))
         while state.resolved and state.resolved[0][1] + TOMBSTONE_AFTER <= now:

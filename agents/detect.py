@@ -14,25 +14,29 @@ import msgspec
 from msgspec.structs import replace
 
 from streams import metrics
+from streams.core import silence
 from streams.core.detectors import REGISTRY
 from streams.core.detectors.independence import Independence, Voices
 from streams.core.detectors.interface import NO_PLAN, Heard, parameters_of
 from streams.core.policy import plans_of
 from streams.core.redeliveries import fingerprint
+from streams.core.silence import Ears
 from streams.core.tally import Tally
 from streams.events import headers_of
 from streams.keyed import KeyedDesk
 from streams.outbox import Out
-from streams.records import ON_SCORED, BrandStats, Finding, Mark, Origin, Removal, ScoredMention, encode
+from streams.records import ON_SCORED, BrandStats, Finding, Mark, Origin, Removal, RulesChanged, ScoredMention, encode
 from streams.tables import BRANDS
 from streams.topics import BRAND_STATS, SCORED, SPIKES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from aiokafka.structs import ConsumerRecord
 
     from streams.app import GroundswellApp
     from streams.core.detectors.interface import Detector, Plan, Sign
-    from streams.core.rules import Rules
+    from streams.core.versions import Versions
     from streams.records import Expected
     from streams.settings import Settings
 
@@ -43,22 +47,28 @@ NO_PLANS: Mapping[str, Plan] = MappingProxyType({})
 _decode = msgspec.json.Decoder(ON_SCORED).decode
 
 
-def register(app: GroundswellApp, rules: Rules, *, figures: bool = True) -> None:
+def register(app: GroundswellApp, *, figures: bool = True) -> None:
     """Let the worker run detection; without `figures` nothing is published on brand-stats, and the rest is the same."""
-    settings, plans = app.groundswell, plans_of(rules)
+    settings, versions = app.groundswell, app.rulebook.versions
     for detector in REGISTRY:
         metrics.FINDINGS.labels(detector(settings.allowed_lateness_s).name)
+    metrics.FINDINGS.labels(silence.NAME)
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> KeyedDesk[Brand]:
-        work = Detect(settings, partition, plans, figures=figures)
+        work = Detect(settings, versions, partition, figures=figures)
         return KeyedDesk(
             work, agent="detect", lanes=settings.raw_partitions, decode=_decode, origin_of=_origin, rows=rows
         )
 
-    app.keep_ledger(reads=SCORED, table=BRANDS, open_desk=open_desk)
+    async def prepare(desk: KeyedDesk[Brand], _: int, records: Sequence[ConsumerRecord]) -> bool:
+        for version in desk.versions_in(records):
+            await app.rulebook.know(version)
+        return False
+
+    app.keep_ledger(reads=SCORED, table=BRANDS, open_desk=open_desk, prepare=prepare)
 
 
-def _origin(value: ScoredMention | Removal | Mark, _: object) -> Origin:
+def _origin(value: ScoredMention | Removal | Mark | RulesChanged, _: object) -> Origin:
     return value.origin
 
 
@@ -81,10 +91,10 @@ def _heard(mention: ScoredMention, author_key: bytes) -> Heard:
 class Brand:
     """What is kept of one brand."""
 
-    __slots__ = ("detectors", "stats", "tally", "voices")
+    __slots__ = ("detectors", "ears", "stats", "tally", "voices")
 
-    def __init__(self, tally: Tally, detectors: dict[str, Any], voices: Voices) -> None:
-        self.tally, self.detectors, self.voices = tally, detectors, voices
+    def __init__(self, tally: Tally, detectors: dict[str, Any], voices: Voices, ears: Ears) -> None:
+        self.tally, self.detectors, self.voices, self.ears = tally, detectors, voices, ears
         self.stats: BrandStats | None = None
         """As published last, by this worker."""
 
@@ -92,18 +102,18 @@ class Brand:
 class Detect:
     """One keyed partition's work; see `streams.keyed.Work`."""
 
-    def __init__(
-        self, settings: Settings, partition: int, plans: Mapping[str, Plan] = NO_PLANS, *, figures: bool = True
-    ) -> None:
+    def __init__(self, settings: Settings, versions: Versions, partition: int, *, figures: bool = True) -> None:
+        self._versions = versions
+        self._plans: Mapping[str, Plan] = {}
         self._spikes, self._stats = SPIKES.full_name(settings), BRAND_STATS.full_name(settings)
         self._partition, self._author_key, self._figures = partition, settings.author_key_bytes, figures
         made = [make(settings.allowed_lateness_s) for make in REGISTRY]
         self._detectors: dict[str, Detector[Any]] = {detector.name: detector for detector in made}
-        self._independence, self._plans = Independence(), plans
+        self._independence = Independence()
 
     def begin(self) -> Brand:
         """Detectors start with the first mention that moves a bucket."""
-        return Brand(Tally(), {}, self._independence.start(0.0))
+        return Brand(Tally(), {}, self._independence.start(0.0), Ears())
 
     def apply(self, key: str, state: Brand, value: ScoredMention | Removal) -> Iterator[Out]:
         """Count a mention and ask the detectors; forget what was removed, and tell those who show it."""
@@ -113,6 +123,7 @@ class Detect:
             if value.brand is not None:
                 yield self._out(self._spikes, key, value)
             return
+        tally.left = False  # some raw partition is judged by rules that name it again
         if value.late:
             tally.late += 1
             metrics.LATE.inc()
@@ -132,6 +143,7 @@ class Detect:
         heard = _heard(value, self._author_key)
         heard = replace(heard, voice=self._independence.hear(state.voices, heard))
         tally.add(value, heard.author >> 32, heard.voice, plan.hazards)
+        state.ears.hear(heard.source, heard.at_s)
         for name, detector in self._detectors.items():
             if name not in state.detectors:
                 state.detectors[name] = detector.start(heard.at_s)
@@ -141,16 +153,34 @@ class Detect:
         """Whether a removal addressed to everybody takes something from this brand."""
         return state.tally.witness.concerns(value)
 
-    def relay(self, value: Removal) -> Iterable[Out]:
-        """An open alert may show what no brand's samples show any more."""
+    def adopt(self, version: str) -> Collection[str]:
+        """What detectors are asked to do from now on; brands are the keys."""
+        rules = self._versions.of(version)
+        self._plans = plans_of(rules)
+        return {brand.id for brand in rules.brands}
+
+    def leave(self, key: str, state: Brand, now: datetime | None) -> Iterable[Out]:  # noqa: ARG002
+        """Its figures go, and all that was learned; what was counted of it stays, because it is booked."""
+        if state.tally.left:
+            return ()
+        state.tally = Tally(applied=state.tally.applied, late=state.tally.late, left=True)
+        state.detectors, state.voices, state.ears, state.stats = {}, self._independence.start(0.0), Ears(), None
+        return [Out(self._stats, self._partition, key.encode(), None)]
+
+    def relay(self, value: Removal | RulesChanged) -> Iterable[Out]:
+        """An open alert may show what no brand's samples show any more; alerts go by the rules as we do."""
         return [Out(self._spikes, self._partition, None, encode(value), headers_of(value))]
 
-    def pass_time(self, key: str, state: Brand, now: datetime) -> Iterator[Out]:
+    def pass_time(self, key: str, state: Brand, now: datetime, silent: Collection[str] = ()) -> Iterator[Out]:
         """Let detectors close buckets; publish the figures once a minute."""
         now_s, plan = now.timestamp(), self._plans.get(key, NO_PLAN)
+        yield from self._findings(key, state, silence.NAME, state.ears.listen(now_s, silent))
+        deaf = state.ears.deaf
         for name, detector in self._detectors.items():
             if name in state.detectors:
-                yield from self._findings(key, state, name, detector.passed(state.detectors[name], now_s, plan))
+                yield from self._findings(
+                    key, state, name, detector.passed(state.detectors[name], now_s, plan, deaf=deaf)
+                )
         if state.tally.due_s() <= now_s:
             expected = tuple(self._expected(state, now_s)) if self._figures else ()
             state.stats = state.tally.stats(key, now_s, self._learning_until_s(state), expected)
@@ -158,7 +188,9 @@ class Detect:
                 yield self._out(self._stats, key, state.stats)
 
     def due(self, state: Brand) -> datetime | None:
-        """The earliest of the figures' next minute and what detectors wait for."""
+        """The earliest of the figures' next minute and what detectors wait for; None: it was taken out of the rules."""
+        if state.tally.left:
+            return None
         waiting = [self._detectors[name].due_s(one) for name, one in state.detectors.items()]
         return datetime.fromtimestamp(min((state.tally.due_s(), *waiting)), UTC)
 
@@ -173,23 +205,24 @@ class Detect:
         return [Out(self._spikes, self._partition, None, encode(mark), headers_of(mark))]
 
     def dump(self, state: Brand) -> bytes:
-        """Return the tally, each detector's state by name, and what independence remembers."""
+        """Return the tally, each detector's state by name, and what independence and the ears remember."""
         detectors = {name: msgspec.msgpack.encode(one) for name, one in state.detectors.items()}
-        return msgspec.msgpack.encode((state.tally, detectors, state.voices))
+        return msgspec.msgpack.encode((state.tally, detectors, state.voices, state.ears))
 
     def load(self, row: bytes) -> Brand:
         """A detector that is no longer registered is forgotten; a new one starts with the next mention."""
-        tally, detectors, voices = msgspec.msgpack.decode(row, type=tuple[Tally, dict[str, bytes], Voices])
+        tally, detectors, voices, ears = msgspec.msgpack.decode(row, type=tuple[Tally, dict[str, bytes], Voices, Ears])
         states = {
             name: msgspec.msgpack.decode(one, type=self._detectors[name].state_type)
             for name, one in detectors.items()
             if name in self._detectors
         }
-        return Brand(tally, states, voices)
+        return Brand(tally, states, voices, ears)
 
     def _findings(self, brand: str, state: Brand, detector: str, signs: Iterable[Sign]) -> Iterator[Out]:
         witness = state.tally.witness
-        parameters = parameters_of(self._independence) | parameters_of(self._detectors[detector])
+        asked = self._detectors.get(detector)
+        parameters = parameters_of(self._independence) | (parameters_of(asked) if asked else {})
         learned_s = parameters.get("baseline_s")
         for sign in signs:
             metrics.FINDINGS.labels(detector).inc()
@@ -202,7 +235,7 @@ class Detect:
                 state=sign.state,
                 at=datetime.fromtimestamp(sign.at_s, UTC),
                 evidence=state.tally.evidence(sign, int(learned_s) if learned_s is not None else None),
-                detector_version=self._detectors[detector].version,
+                detector_version=asked.version if asked else silence.VERSION,
                 nature=sign.nature,
                 mentions=sign.mentions,
                 terms=tuple(one.term for one in sign.terms),

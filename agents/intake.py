@@ -1,4 +1,4 @@
-"""mentions.raw -> mentions.scored, dead-letters.
+"""mentions.raw, rules -> mentions.scored, dead-letters.
 
 What every mention needs, in one pass over a bundle: decode, validate, drop redeliveries, match the
 rules, score sentiment. The judgement is `streams.core.intake`; here it is only carried to and fro.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
+
+from faust.types import TP
 
 from streams import metrics
 from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway, ToBrand, rule_names
@@ -36,17 +38,18 @@ ATTEMPTS = "dlq.attempts"
 ORIGINAL_KEY = "dlq.original-key"
 LARGEST_KEPT = DEAD_LETTERS.max_bytes - 64 * 1024
 MEASURE_ONE_IN = 16
+AHEAD_BUNDLES = 10
+"""What was told beyond the books is judged alike after a crash, so new rules have to wait for it: not for long."""
 LATENCY = metrics.LATENCY.labels("scored")
 MARK_EVERY_S = 1.0
 MARK_AT_LEAST_EVERY = timedelta(minutes=5)
 """Of event time: while history is read fast, a second of ours is days of its."""
 
 
-def register(app: GroundswellApp, rules: Rules) -> None:
+def register(app: GroundswellApp) -> None:
     """Let the worker run intake."""
-    settings, score_many = app.groundswell, Scorer().score_many
-    for rule in rule_names(rules):
-        metrics.RULE_MATCHES.labels(rule)
+    settings, score_many, versions = app.groundswell, Scorer().score_many, app.rulebook.versions
+    raw = RAW.full_name(settings)
     policy = Policy(
         allowed_lateness=timedelta(seconds=settings.allowed_lateness_s),
         max_future=timedelta(seconds=settings.max_future_s),
@@ -54,12 +57,17 @@ def register(app: GroundswellApp, rules: Rules) -> None:
         rejected_window=settings.dead_letter_window,
         remembered=settings.remembered_mentions,
         author_key=settings.author_key_bytes,
+        ahead=AHEAD_BUNDLES * settings.bundle_records,
     )
 
     def open_desk(partition: int, rows: Iterator[tuple[bytes, bytes]]) -> IntakeDesk:
-        return IntakeDesk(settings, Intake(partition, rules, score_many, policy, rows))
+        untold_from = app.consumer.ends[TP(raw, partition)]
+        return IntakeDesk(settings, Intake(partition, versions, score_many, policy, rows, untold_from=untold_from))
 
-    app.keep_ledger(reads=RAW, table=SEEN, open_desk=open_desk)
+    async def prepare(desk: IntakeDesk, first: int, records: Sequence[ConsumerRecord]) -> bool:
+        return desk.adopt(first, records[-1].offset if records else first - 1)
+
+    app.keep_ledger(reads=RAW, table=SEEN, open_desk=open_desk, prepare=prepare)
 
 
 class IntakeDesk:
@@ -75,6 +83,20 @@ class IntakeDesk:
         self._marked_at_s = float("-inf")
         self._time: datetime | None = None
         self._time_at_s = float("-inf")
+
+    def adopt(self, first: int, last: int) -> bool:
+        """From an offset on judge by the rules in force; True: the books must be written before anything up to `last` is told."""
+        before = self._intake.books.rules
+        must_stand = self._intake.adopt(first, last)
+        if (rules := self._intake.rules) and rules.version != before:
+            for rule in rule_names(rules):
+                metrics.RULE_MATCHES.labels(rule)
+        return must_stand
+
+    @property
+    def rules(self) -> Rules | None:
+        """The version that judges here; None: none yet."""
+        return self._intake.rules
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:
         """Judge a bundle."""
@@ -107,7 +129,8 @@ class IntakeDesk:
         time = self._intake.time()
         if time is not None and time == self._time:
             self._intake.quiet_until(time + timedelta(seconds=now_s - self._time_at_s))
-        return self._progress(now_s)
+        turns = [out for turn in self._intake.turns() for out in self._tell(turn, ())]
+        return [*turns, *self._progress(now_s)]
 
     @property
     def recall(self) -> Recall:

@@ -15,6 +15,7 @@ from streams.settings import SettingsError, load_settings
 from streams.tracing import start_tracing
 
 if TYPE_CHECKING:
+    from streams.core.rules import Rules
     from streams.settings import Settings
 
 
@@ -22,24 +23,28 @@ def build(settings: Settings) -> GroundswellApp:
     """Return the app with every agent registered.
 
     Raises:
-        SettingsError: no rules file, or it cannot be read; or the HTTP server's settings are unfit.
+        SettingsError: the rules file cannot be read; or the HTTP server's settings are unfit.
         RulesError: the rules file is refused.
     """
+    app = GroundswellApp(settings, _given(settings))
+    start_tracing(app.conf.id)
+    intake.register(app)
+    detect.register(app)
+    alerts.register(app)
+    notify.register(app)
+    serve(app)
+    return app
+
+
+def _given(settings: Settings) -> tuple[Rules, str] | None:
+    """The rules file that the worker was started with: what the topic `rules` begins with."""
     if settings.rules is None:
-        raise SettingsError("GROUNDSWELL_RULES is not set: name the YAML file that says what to listen for.")
+        return None
     try:
         text = settings.rules.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"GROUNDSWELL_RULES = {str(settings.rules)!r} cannot be read: {error}") from error
-    rules = load_rules(text, where=str(settings.rules))
-    app = GroundswellApp(settings)
-    start_tracing(app.conf.id)
-    intake.register(app, rules)
-    detect.register(app, rules)
-    alerts.register(app, rules)
-    notify.register(app)
-    serve(app, rules)
-    return app
+    return load_rules(text, where=str(settings.rules)), text
 
 
 def __getattr__(name: str) -> GroundswellApp:

@@ -7,12 +7,14 @@ and each is handed what the ones before it have told, as bytes, by topic and par
 from __future__ import annotations
 
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
 from agents import alerts, detect, intake
+from streams.core.versions import Versions
 from streams.outbox import Out
 from streams.tables import BRANDS
 from streams.topics import RAW, SCORED, partition_of
@@ -43,13 +45,17 @@ class Rehearsal:
     def __init__(self, settings: Settings, rules: Rules) -> None:
         """Whatever share of the input cannot be read is set aside: it is the caller who looks at it."""
         self.groundswell = settings.model_copy(update={"dead_letter_share": 1.0})
-        self._desks: dict[str, list[Desk]] = {}
+        self._desks: dict[str, list[Any]] = {}
         self._ends: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.rulebook = SimpleNamespace(versions=Versions(rules))
+        self.consumer = SimpleNamespace(ends=defaultdict(int))
         app: Any = self
-        intake.register(app, rules)
-        detect.register(app, rules, figures=False)  # they take a third of the time, and nobody reads them here
-        alerts.register(app, rules)
+        intake.register(app)
+        detect.register(app, figures=False)  # they take a third of the time, and nobody reads them here
+        alerts.register(app)
         self._intake = self._desks[RAW.full_name(settings)]
+        for desk in self._intake:
+            desk.adopt(0, -1)
 
     def keep_ledger(
         self,
@@ -57,6 +63,7 @@ class Rehearsal:
         reads: Topic,
         table: Table,  # noqa: ARG002  nothing is written down
         open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], Desk],
+        prepare: object,  # noqa: ARG002  there is one version of the rules
     ) -> None:
         """Open an agent's desks, as the app does for a worker that has all partitions."""
         partitions = range(reads.partitions(self.groundswell))

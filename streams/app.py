@@ -15,16 +15,19 @@ from streams.ledger import Ledger
 from streams.memory import Memory
 from streams.outbox import Outbox
 from streams.recovery import Tables
+from streams.rulebook import RuleBook
 from streams.tables import STATE, RowTable
 from streams.topics import TOPOLOGY
 from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
+    from aiokafka.structs import ConsumerRecord
     from faust.types import TP
     from mode import Service, ServiceT
 
+    from streams.core.rules import Rules
     from streams.logs import Handled
     from streams.pages import D
     from streams.settings import Settings
@@ -47,7 +50,8 @@ class GroundswellApp(faust.App):
 
     BootStrategy = Boot
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rules: tuple[Rules, str] | None = None) -> None:
+        """`rules` are a file's, with its text, for a topic `rules` that holds none."""
         super().__init__(
             settings.group,
             broker=[f"kafka://{broker}" for broker in settings.kafka_bootstrap.split(",")],
@@ -75,13 +79,23 @@ class GroundswellApp(faust.App):
         self._beside: list[Service] = []
         self._from_the_start: list[Service] = []
         self.watchdog = Watchdog(self)
+        self.rulebook = RuleBook(settings, rules, give_up=self.give_up)
         self.compacted_topics = frozenset(topic.full_name(settings) for topic in TOPOLOGY if topic.compacted)
         self.gave_up: BaseException | None = None
 
     def keep_ledger(
-        self, *, reads: Topic, table: Table, open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], D]
+        self,
+        *,
+        reads: Topic,
+        table: Table,
+        open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], D],
+        prepare: Callable[[D, int, Sequence[ConsumerRecord]], Awaitable[bool]] | None = None,
     ) -> Ledger[D]:
-        """Give an agent its topic, its table and its books. Call it once an agent, before the worker starts."""
+        """Give an agent its topic, its table and its books. Call it once an agent, before the worker starts.
+
+        `prepare` gets a desk, the next offset and the records from there on before the desk does: True if its rows must
+        stand before any of them is handled.
+        """
         rows = self.tables.add(
             RowTable(
                 self,
@@ -92,7 +106,7 @@ class GroundswellApp(faust.App):
                 beacon=self.tables.beacon,
             )
         )
-        ledger = Ledger(self, self.groundswell, reads=reads, table=rows, open_desk=open_desk)
+        ledger = Ledger(self, self.groundswell, reads=reads, table=rows, open_desk=open_desk, prepare=prepare)
         channel = self.topic(reads.full_name(self.groundswell), schema=BundleSchema())
         self.agent(channel, name=ledger.agent)(ledger.keep)
         self.ledgers.append(ledger)
@@ -100,7 +114,7 @@ class GroundswellApp(faust.App):
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         """Watched from the start, so that a recovery that never ends is noticed as well."""
-        return [self.watchdog, Memory(), *self._from_the_start, *super().on_init_dependencies()]
+        return [self.watchdog, Memory(), self.rulebook, *self._from_the_start, *super().on_init_dependencies()]
 
     def keep_running(self, service: Service) -> None:
         """Run a service beside the agents, from the moment that tables are recovered."""

@@ -132,6 +132,8 @@ class BundleConsumer(driver.Consumer):
     ) -> None:
         self.positions: dict[TP, int] = {}
         self.released: dict[TP, int] = {}
+        self.ends: dict[TP, int] = {}
+        """Where each log ended when its partition was given to this worker: before that somebody else may have told anything."""
         self._write_down, self._tell_to_forget = write_down, forget
         self._bundle_records = bundle_records
         self._bundle_wait_s = bundle_wait_s
@@ -225,6 +227,7 @@ class BundleConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Recovery's last step: every source partition to its committed offset, or to its log's start."""
+        await self.app.rulebook.read_to_end()  # rows may name any version that was ever in force
         try:
             await self._seek_sources()
         except LogReplacedError as error:
@@ -253,6 +256,7 @@ class BundleConsumer(driver.Consumer):
                 return  # handed over meanwhile: that assignment's own recovery will seek
             self.positions = {TP(tp.topic, tp.partition): start.position for tp, start in starts.items()}
             self.released = dict(self.positions)
+            self.ends = {tp: ends[tp] for tp in self.positions}
             self._fetched_up_to = {tp: starts[tp].read_from for tp in self.positions}
             self._to_compare = handled
             for tp, start in starts.items():

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from streams.records import Alert, BrandStats, Finding, Mark, Removal, ScoredMention, SourceState
+from streams.records import Alert, BrandStats, Finding, Mark, Removal, RulesChanged, ScoredMention, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from streams.outbox import Headers
     from streams.records import Origin
 
-Told = ScoredMention | Removal | Mark | Finding | BrandStats | Alert | SourceState
+Told = ScoredMention | Removal | Mark | RulesChanged | Finding | BrandStats | Alert | SourceState
 
 TYPES: dict[type, str] = {
     ScoredMention: "groundswell.mention.scored",
     Removal: "groundswell.mention.removed",
     Mark: "groundswell.progress",
+    RulesChanged: "groundswell.rules.changed",
     Finding: "groundswell.finding",
     BrandStats: "groundswell.brand-stats",
     Alert: "groundswell.alert",
@@ -72,6 +73,8 @@ def _id_of(record: Told) -> str:
             return f"removal/{_place(origin)}/{record.brand or '*'}"
         case Mark(origin=origin):
             return f"mark/{_place(origin)}/{record.time.isoformat() if record.time else '-'}"
+        case RulesChanged(origin=origin):
+            return f"rules/{_place(origin)}/{record.number}/{record.version[:12]}"
         case Finding():
             return f"{record.brand}/{record.detector}/{record.series}/{record.episode.isoformat()}/{record.step}"
         case BrandStats():

@@ -9,10 +9,13 @@ Lanes are merged by event time (`streams.merge`), and time moves with what is ap
 the same log gives the same outputs however it is cut into bundles. What waits is in memory only: `covered`
 says from where the log has to be read again. The clock's row is written last: after a crash it is never
 ahead of a row, and rows that are ahead of it have nothing left to do.
+
+Another version of the rules is acted on once all lanes are judged by it: then rows that it does not name are let go.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -21,10 +24,10 @@ from msgspec import Struct
 
 from streams import metrics
 from streams.merge import Merge
-from streams.records import Mark, Origin
+from streams.records import Mark, Origin, RulesChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
@@ -35,13 +38,16 @@ if TYPE_CHECKING:
 State = TypeVar("State")
 Value = Any
 
-FORMAT = 1
-READABLE = (1,)
+FORMAT = 2
+READABLE = (2,)
 """The last two formats, once there are two."""
 
 PASS_ON_EVERY = timedelta(seconds=1)
 CLOCK_KEY = b"\0clock"
 """No brand is named so: it sorts first and no JSON key can hold it."""
+
+RULES_LANE = -1
+"""In a row's watermarks, the number of the latest change of the rules that it has seen: no partition is numbered so."""
 
 Watermark = tuple[int, int]
 """(epoch, offset), compared in this order."""
@@ -62,8 +68,8 @@ class Work(Protocol[State]):
     def relay(self, value: Value) -> Iterable[Out]:
         """Hand on a value that is addressed to everybody."""
 
-    def pass_time(self, key: str, state: State, now: datetime) -> Iterable[Out]:
-        """Time has reached `now`. Saying so twice changes nothing."""
+    def pass_time(self, key: str, state: State, now: datetime, silent: Collection[str]) -> Iterable[Out]:
+        """Time has reached `now`, and these sources have fallen silent. Saying so twice changes nothing."""
 
     def due(self, state: State) -> datetime | None:
         """When `pass_time` has something to do; None: never."""
@@ -73,6 +79,12 @@ class Work(Protocol[State]):
 
     def pass_on(self, mark: Mark) -> Iterable[Out]:
         """Tell those behind us how far time has come."""
+
+    def adopt(self, version: str) -> Collection[str]:
+        """Act by this version of the rules from now on, and return the keys that it names."""
+
+    def leave(self, key: str, state: State, now: datetime | None) -> Iterable[Out]:
+        """The rules name this key no more: tell whoever shows it, and keep nothing but what was counted. Twice changes nothing."""
 
     def dump(self, state: State) -> bytes:
         """Return the state as a row."""
@@ -90,11 +102,25 @@ class _Row(Generic[State]):
 
 
 class Clock(Struct):
-    """How far time has come, and each lane by what was applied of it; a lane that holds nothing is None and holds nobody back."""
+    """How far time has come, and each lane by what was applied of it; a lane that holds nothing is None and holds nobody back.
+
+    `turns` holds the number and version of each lane's latest change of the rules, `rules` the version that is acted on,
+    `turned` how often that changed, `silent` the sources that each lane calls silent.
+    """
 
     lanes: dict[int, datetime | None] = {}
     passed_on: datetime | None = None
     time: datetime | None = None
+    turns: dict[int, tuple[int, str]] = {}
+    rules: str = ""
+    turned: int = 0
+    silent: dict[int, tuple[str, ...]] = {}
+
+    def silent_sources(self) -> frozenset[str]:
+        """The sources of which at least half of the lanes that hold anything say that they are silent."""
+        named = Counter(source for sources in self.silent.values() for source in sources)
+        lanes = sum(time is not None for time in self.lanes.values())
+        return frozenset(source for source, times in named.items() if 2 * times >= lanes)
 
     def reached(self) -> dict[int, datetime | None]:
         """From where each lane goes on: never behind time."""
@@ -115,7 +141,7 @@ class KeyedDesk(Generic[State]):
         origin_of: Callable[[Value, ConsumerRecord], Origin],
         rows: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
-        self._work, self._decode, self._origin_of = work, decode, origin_of
+        self._work, self._lanes, self._decode, self._origin_of = work, lanes, decode, origin_of
         self._resends = metrics.RESENDS.labels(agent)
         self._clock = Clock()
         self._clock_changed = False
@@ -128,7 +154,10 @@ class KeyedDesk(Generic[State]):
                 row = self._rows[key.decode()] = _Row(work.load(state), marks)
                 row.due = work.due(row.state)
         self._merge = Merge(lanes, self._clock.reached())
+        self._silent = self._clock.silent_sources()
         self._next_due = self._earliest_due()
+        if self._clock.rules:
+            work.adopt(self._clock.rules)
 
     def handle(self, records: Sequence[ConsumerRecord], now_s: float) -> Iterable[Out]:  # noqa: ARG002  event time only
         """Apply what has not been applied and need not wait, in order of time, and let time pass in between."""
@@ -137,7 +166,11 @@ class KeyedDesk(Generic[State]):
             value = self._decode(record.value)
             origin, time = self._origin_of(value, record), self._work.time_of(value)
             for said in self._merge.hear(record.offset, record.timestamp, record.key, value, origin, time):
+                self._note_silence(said)
                 outs.extend(self._time_passes(said))
+                if isinstance(said.value, RulesChanged):
+                    outs.extend(self._turn(said.value, said.origin))
+                    continue
                 if isinstance(said.value, Mark):
                     continue
                 for key in self._concerned(said.key, said.value):
@@ -172,6 +205,42 @@ class KeyedDesk(Generic[State]):
         """Every key with its state."""
         return ((key, row.state) for key, row in self._rows.items())
 
+    def versions_in(self, records: Sequence[ConsumerRecord]) -> Iterator[str]:
+        """The versions of the rules that records name: whoever handles them must know these."""
+        for record in records:
+            if record.key is None and isinstance(value := self._decode(record.value), RulesChanged):
+                yield value.version
+
+    @property
+    def rules(self) -> str:
+        """The version that is acted on; empty: none yet."""
+        return self._clock.rules
+
+    def _turn(self, change: RulesChanged, origin: Origin) -> Iterator[Out]:
+        """Note that a lane is judged by another version; act by it where all are, and by the very first at once."""
+        clock = self._clock
+        known, _ = clock.turns.get(origin.partition, (0, ""))
+        if change.number <= known:
+            self._resends.inc()
+            return
+        clock.turns[origin.partition] = (change.number, change.version)
+        self._clock_changed = True
+        agreed = len(clock.turns) == self._lanes and {version for _, version in clock.turns.values()} == {
+            change.version
+        }
+        if change.version == clock.rules or (clock.rules and not agreed):
+            return
+        clock.rules, clock.turned = change.version, clock.turned + 1
+        named, seen = self._work.adopt(change.version), (0, clock.turned)
+        for key in sorted(self._rows.keys() - set(named)):
+            row = self._rows[key]
+            if row.marks.get(RULES_LANE, (0, -1)) < seen:
+                row.marks[RULES_LANE], row.changed = seen, True
+                yield from self._work.leave(key, row.state, clock.time)
+                row.due = self._work.due(row.state)
+        self._next_due = self._earliest_due()
+        yield from self._work.relay(RulesChanged(origin=origin, version=change.version, number=clock.turned))
+
     def _earliest_due(self) -> datetime | None:
         return min((row.due for row in self._rows.values() if row.due is not None), default=None)
 
@@ -183,7 +252,8 @@ class KeyedDesk(Generic[State]):
     def _apply(self, key: str, value: Value, origin: Origin) -> Iterable[Out]:
         row = self._rows.get(key)
         if row is None:
-            row = self._rows[key] = _Row(self._work.begin(), {})
+            # Born after so many changes of the rules: none of them may let it go when the log is read again.
+            row = self._rows[key] = _Row(self._work.begin(), {RULES_LANE: (0, self._clock.turned)})
         watermark = (origin.epoch, origin.offset)
         if row.marks.get(origin.partition, (0, -1)) >= watermark:
             self._resends.inc()
@@ -201,9 +271,15 @@ class KeyedDesk(Generic[State]):
         return outs
 
     def _pass_time(self, key: str, row: _Row[State], now: datetime) -> Iterator[Out]:
-        yield from self._work.pass_time(key, row.state, now)
+        yield from self._work.pass_time(key, row.state, now, self._silent)
         row.due = self._work.due(row.state)
         row.changed = True
+
+    def _note_silence(self, said: Said) -> None:
+        mark, lane, clock = said.value, said.origin.partition, self._clock
+        if isinstance(mark, Mark) and mark.silent != clock.silent.get(lane, ()):
+            clock.silent[lane] = mark.silent
+            self._silent, self._clock_changed = clock.silent_sources(), True
 
     def _time_passes(self, said: Said) -> Iterator[Out]:
         clock, lane, now = self._clock, said.origin.partition, said.time

@@ -4,6 +4,7 @@ An agent's work on one partition is a `Desk`: plain, synchronous, in memory. It 
 rows that the partition's table holds, gets every record once and in order, says what to send, and at
 each checkpoint which rows have changed. The ledger does the rest, always in this order:
 
+0. rows, as in 2, where the desk has made up its mind by what it will judge the next records;
 1. outputs delivered, as soon as the desk has spoken (at most one unacknowledged batch per partition);
 2. rows delivered to the changelog, then applied locally (`RowTable.write`), every `checkpoint_s`, big ones less often;
 3. the source offset released for the commit, as far as the desk has `covered` what it was given.
@@ -34,8 +35,9 @@ from streams.topics import TOPOLOGY
 from streams.tracing import bundle_span
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
+    from aiokafka.structs import ConsumerRecord
     from faust.types import TP, StreamT
 
     from streams.app import GroundswellApp
@@ -82,8 +84,10 @@ class Ledger(Service, Generic[D]):
         reads: Topic,
         table: RowTable,
         open_desk: Callable[[int, Iterator[tuple[bytes, bytes]]], D],
+        prepare: Callable[[D, int, Sequence[ConsumerRecord]], Awaitable[bool]] | None = None,
     ) -> None:
         super().__init__()
+        self._prepare = prepare
         self._app, self._settings = app, settings
         self.agent = reads.read_by[0]
         self.topic = reads.full_name(settings)
@@ -144,6 +148,8 @@ class Ledger(Service, Generic[D]):
         if not records:
             return
         page = self._page(bundle.tp, bundle.generation)
+        if not await self._is_prepared(page, records[0].offset, records):
+            return
         started = monotonic()
         with bundle_span(self.agent, bundle.tp, records):
             delivered = await self._deliver(page, page.desk.handle(records, started))
@@ -165,6 +171,12 @@ class Ledger(Service, Generic[D]):
             if handled.offset < 0:
                 page.rested_at = monotonic()  # nobody knows what waits here, but we have just begun
         return page
+
+    async def _is_prepared(self, page: Page[D], offset: int, records: Sequence[ConsumerRecord] = ()) -> bool:
+        """Let the desk make up its mind, and write that down; False: handed over meanwhile."""
+        if self._prepare is not None and await self._prepare(page.desk, offset, records):
+            await self._write_down(page, at_any_rate=True)
+        return self._pages.get(page.tp.partition) is page
 
     async def _deliver(self, page: Page[D], outs: Iterable[Out]) -> bool:
         if not self._still_ours(page):
@@ -253,7 +265,8 @@ class Ledger(Service, Generic[D]):
                 page = self._page(tp, self._app.consumer_generation_id)
                 if self._consumer.caught_up(tp):
                     page.rested_at = monotonic()
-                    await self._deliver(page, page.desk.idle(monotonic()))
+                    if await self._is_prepared(page, page.position):
+                        await self._deliver(page, page.desk.idle(monotonic()))
 
     async def _guarded(self, step: Callable[[], Awaitable[None]]) -> bool:
         """Take a step; False: it failed, and the worker is stopping."""

@@ -17,6 +17,8 @@ AGENTS = ("intake", "detect", "alerts", "notify")
 STAGES = ("scored", "counted")
 ALERT_STAGES = ("published", "delivered")
 
+RULES_REFUSALS = ("unreadable", "unknown", "refused")
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 _DELAYS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400)
@@ -132,11 +134,16 @@ TABLE_BYTES = Gauge(
     "Their keys and values, as they stand in the changelog; without RocksDB's own.",
     ["table"],
 )
-RULES = Gauge("groundswell_rules", "Rules that were read at the start, by kind.", ["kind"])
+RULES = Gauge("groundswell_rules", "Rules in force for what comes, by kind.", ["kind"])
 RULES_INFO = Gauge(
     "groundswell_rules_info",
-    "1, for the rules in use; more than one version: restart the workers.",
+    "1, for each version of the rules by which a partition of this worker is judged; two for a while after a new one was published.",
     ["ruleset", "version"],
+)
+RULES_REFUSED = Counter(
+    "groundswell_rules_refused",
+    "Versions on the topic rules that this worker cannot use, by reason; it keeps the rules that it had.",
+    ["reason"],
 )
 RULE_MATCHES = Counter(
     "groundswell_rule_matches", "Mentions that a rule matched, or took out; 0 for long: it has gone dead.", ["rule"]

@@ -223,6 +223,18 @@ class Term(Struct, frozen=True):
     lift: float
 
 
+class RulesChanged(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="rules_changed", tag_field="kind"):
+    """From its origin on another version of the rules judges: on `mentions.scored` the mentions of one raw partition.
+
+    On `spikes` all that follows, because every raw partition has come so far. `number` counts these changes, from 1, for
+    each origin partition of `mentions.scored`, and for each partition of `spikes`; a re-send carries the number of the first time.
+    """
+
+    origin: Origin
+    version: str
+    number: int
+
+
 class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What lets a person believe a finding in ten seconds.
 
@@ -289,7 +301,8 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Each `step` is one change; `status` is where it stands and `change` what this step did. A
     re-publication carries the same step and `change` "refreshed". `detectors` are those that saw it, each with its series.
-    `started_at` is the start of the first episode; `at` is when this step was made, in event time.
+    `started_at` is the start of the first episode; `at` is when this step was made, in event time. A resolved one says why:
+    all was `over`, or its brand was taken out of the rules (`rule_removed`).
 
     A page wants somebody now; a ticket is to be read some time: of another `nature` than trouble, or trouble
     that does not page because of `muted_by`, a known event or a cool-down. A ticket may become a page, never the other
@@ -313,6 +326,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     muted_by: str = ""
     gravity: float = 0.0
     rules_version: str = ""
+    resolved_because: Literal["over", "rule_removed"] | None = None
 
 
 class Figures(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -383,7 +397,24 @@ class SourceState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     observed_at: Time | None = None
 
 
-ON_SCORED = ScoredMention | Removal | Mark
-ON_SPIKES = Finding | Removal | Mark
+class Ruleset(Struct, frozen=True, kw_only=True, tag="ruleset", tag_field="kind"):
+    """One version of the rules, on the compacted `rules`, keyed by `version`: the sha256 of its content. It never changes.
+
+    `text` is the YAML file as it was published.
+    """
+
+    version: str
+    text: str
+
+
+class InForce(Struct, frozen=True, kw_only=True, tag="in_force", tag_field="kind"):
+    """Which version of the rules judges what comes, on `rules` under the key `current`."""
+
+    version: str
+
+
+ON_SCORED = ScoredMention | Removal | Mark | RulesChanged
+ON_SPIKES = Finding | Removal | Mark | RulesChanged
+ON_RULES = Ruleset | InForce
 
 encode = msgspec.json.Encoder().encode

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     )
     replication: int = Field(1, ge=1, description="Replication factor of created topics.")
     raw_retention_s: int = Field(7 * 86_400, ge=3600, description="How long raw mentions are kept, seconds.")
-    rules: Path | None = Field(None, description="The tracking rules (YAML). Required by a worker.")
+    rules: Path | None = Field(
+        None, description="The tracking rules (YAML) that a worker publishes where none are in force yet."
+    )
     data_dir: Path = Field(Path(".groundswell"), description="Local state: RocksDB tables, the local broker.")
 
     allowed_lateness_s: int = Field(

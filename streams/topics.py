@@ -32,7 +32,7 @@ class Topic:
     `compacted` topics hold the latest value of each key for good. The others are kept for
     `retention_s` seconds (0: as long as raw) by log-append time, so that replaying old posts does
     not expire them at once. Of those, `erasable` ones have a key for each record, and a tombstone takes
-    one away before its time. `sized` says whether its partition count is the raw or the keyed one.
+    one away before its time. `sized` says whether its partition count is the raw or the keyed one, or always one.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Topic:
     value: str
     written_by: str
     read_by: tuple[str, ...]
-    sized: Literal["raw", "keyed"] = "keyed"
+    sized: Literal["raw", "keyed", "one"] = "keyed"
     compacted: bool = False
     erasable: bool = False
     retention_s: int = 7 * DAY_S
@@ -48,7 +48,7 @@ class Topic:
 
     def partitions(self, settings: Settings) -> int:
         """How many partitions it has, fixed when it is created."""
-        return settings.raw_partitions if self.sized == "raw" else settings.keyed_partitions
+        return {"raw": settings.raw_partitions, "keyed": settings.keyed_partitions, "one": 1}[self.sized]
 
     def full_name(self, settings: Settings) -> str:
         """Its name on the broker."""
@@ -74,12 +74,13 @@ class Topic:
 
 # fmt: off
 RAW          = Topic("mentions.raw",    key="mention id", value="Mention",                      written_by="sources", read_by=("intake",), sized="raw", retention_s=0, max_bytes=2 * MIB)
-SCORED       = Topic("mentions.scored", key="brand",      value="ScoredMention|Removal|Mark",   written_by="intake",  read_by=("detect",))
+SCORED       = Topic("mentions.scored", key="brand",      value="ScoredMention|Removal|Mark|RulesChanged", written_by="intake",  read_by=("detect",))
 DEAD_LETTERS = Topic("dead-letters",    key="origin",     value="the original bytes",           written_by="intake",  read_by=("people",), sized="raw", erasable=True, retention_s=30 * DAY_S, max_bytes=4 * MIB)
-SPIKES       = Topic("spikes",          key="brand",      value="Finding|Removal|Mark",         written_by="detect",  read_by=("alerts",), retention_s=30 * DAY_S)
+SPIKES       = Topic("spikes",          key="brand",      value="Finding|Removal|Mark|RulesChanged", written_by="detect",  read_by=("alerts",), retention_s=30 * DAY_S)
 BRAND_STATS  = Topic("brand-stats",     key="brand",      value="BrandStats",                   written_by="detect",  read_by=("subscribers",), compacted=True)
 ALERTS       = Topic("alerts",          key="alert id",   value="Alert",                        written_by="alerts",  read_by=("notify", "subscribers"), compacted=True)
 SOURCES      = Topic("sources",         key="what is listened to", value="SourceState",         written_by="sources", read_by=("sources", "subscribers"), compacted=True)
+RULES        = Topic("rules",           key="version, or current", value="Ruleset|InForce",     written_by="people",  read_by=("workers",), sized="one", compacted=True)
 # fmt: on
 
-TOPOLOGY = (RAW, SCORED, DEAD_LETTERS, SPIKES, BRAND_STATS, ALERTS, SOURCES)
+TOPOLOGY = (RAW, SCORED, DEAD_LETTERS, SPIKES, BRAND_STATS, ALERTS, SOURCES, RULES)

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from agents.detect import Detect
-from streams.core.detectors.interface import Plan
 from streams.core.evidence import AUTHORS
 from streams.core.prominence import MOST
+from streams.core.rules import load_rules
 from streams.core.samples import KEPT, SAMPLE_CHARS
 from streams.core.tally import KEEP, MOST_BUCKETS
+from streams.core.versions import Versions
 from streams.records import BrandStats, Finding, Origin, Place, Removal, Sample, ScoredMention, Sentiment
 from streams.settings import Settings
 
@@ -36,7 +37,7 @@ def mention(number: int = 0, *, at: datetime = START, label: str = "neutral", **
 
 @pytest.fixture
 def work() -> Detect:
-    return Detect(Settings(), 0)
+    return Detect(Settings(), Versions(), 0)
 
 
 @pytest.fixture
@@ -224,9 +225,20 @@ def fire(number: int, at: datetime, text: str = "", **fields) -> ScoredMention:
     return mention(9000 + number, at=at, text=text or texts[number % 3], **usual | fields)
 
 
+HAZARDOUS = """
+ruleset: test
+brands: [{id: dell, match: dell}]
+issues: [{id: battery_fire, match: battery AND fire, hazard: true}]
+watch: [{when: issue:battery_fire, detect: hazard, at_least: 3, within: 24h, severity: critical}]
+"""
+
+
 @pytest.fixture
 def on_watch() -> Detect:
-    return Detect(Settings(), 0, {"dell": Plan(hazards={"battery_fire": (3, 86_400)})})
+    rules = load_rules(HAZARDOUS)
+    work = Detect(Settings(), Versions(rules), 0)
+    work.adopt(rules.version)
+    return work
 
 
 def findings(outs) -> list[Finding]:
@@ -279,3 +291,27 @@ def test_what_is_said_more_than_usual_is_told_and_posts_that_say_it_are_kept(wor
     assert {"battery", "flames"} & set(told[:3])
     assert not set(told) & set(WORDS)
     assert sum(sample.id.startswith("x:90") for sample in shown(brand)) >= 4
+
+
+def test_a_brand_that_left_the_rules_keeps_its_counts_and_nothing_else(work, brand):
+    hear(work, brand, *(mention(n, at=START + timedelta(minutes=n), label="negative") for n in range(50)))
+    stats_at(work, brand, START + timedelta(hours=1))
+
+    [gone] = work.leave("dell", brand, START)
+
+    assert (gone.topic, gone.key, gone.value) == ("brand-stats", b"dell", None)
+    assert (brand.tally.applied, shown(brand), brand.detectors, brand.stats) == (50, [], {}, None)
+    assert work.due(brand) is None
+    assert work.leave("dell", brand, START) == ()
+    assert len(work.dump(brand)) < 200
+
+
+def test_a_brand_that_comes_back_learns_anew_and_counts_on(work, brand):
+    hear(work, brand, *(mention(n) for n in range(5)))
+    work.leave("dell", brand, START)
+    hear(work, brand, mention(6, at=START + timedelta(days=1)))
+
+    stats = stats_at(work, brand, START + timedelta(days=1, minutes=1))
+
+    assert (stats.applied, stats.hour.mentions) == (6, 1)
+    assert stats.learning_until > START + timedelta(days=3)

@@ -11,8 +11,10 @@ import pytest
 from agents.intake import IntakeDesk
 from streams.core.intake import Intake, Policy
 from streams.core.rules import load_rules
+from streams.core.versions import Versions
 from streams.records import Mark, Mention, Sentiment
 from streams.settings import Settings
+from tests.core.test_intake import in_force
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = load_rules("ruleset: r\nbrands:\n  - {id: acme, role: own, match: acme}\n")
@@ -23,7 +25,7 @@ def desk(rows=()) -> IntakeDesk:
     def score_many(texts, langs, names):
         return [Sentiment(label="neutral") for _ in texts]
 
-    return IntakeDesk(Settings(), Intake(0, RULES, score_many, POLICY, rows))
+    return IntakeDesk(Settings(), in_force(Intake(0, Versions(RULES), score_many, POLICY, rows)))
 
 
 def post(offset: int, seconds: float, text: str = "acme"):

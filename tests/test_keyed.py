@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from streams.keyed import CLOCK_KEY, KeyedDesk
 from streams.merge import MOST_WAITING, PATIENCE_MS
 from streams.outbox import Out
-from streams.records import Mark, Origin, Removal, ScoredMention, Sentiment, encode
+from streams.records import Mark, Origin, Removal, RulesChanged, ScoredMention, Sentiment, encode
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ON_WIRE = msgspec.json.Decoder(ScoredMention | Removal | Mark).decode
+ON_WIRE = msgspec.json.Decoder(ScoredMention | Removal | Mark | RulesChanged).decode
 
 
 class Counted(msgspec.Struct):
     seen: list[str] = []
+    silent: list[str] = []
     closed: int = 0
 
 
@@ -39,9 +40,10 @@ class CountByMinute:
         return value.id in state.seen
 
     def relay(self, value):
-        return [Out("relayed", 0, None, value.id.encode())]
+        return [Out("relayed", 0, None, (value.version if isinstance(value, RulesChanged) else value.id).encode())]
 
-    def pass_time(self, key, state, now):
+    def pass_time(self, key, state, now, silent):
+        state.silent = sorted(silent)
         minute = int((now - START) / timedelta(minutes=1))
         if minute > state.closed:
             state.closed = minute
@@ -51,10 +53,17 @@ class CountByMinute:
         return START + timedelta(minutes=state.closed + 1)
 
     def time_of(self, value):
-        return value.time if isinstance(value, Mark) else value.observed_at
+        return value.time if isinstance(value, Mark) else getattr(value, "observed_at", None)
 
     def pass_on(self, mark):
         return [Out("marks", 0, None, mark.time.isoformat().encode())]
+
+    def adopt(self, version):
+        return version.split()
+
+    def leave(self, key, state, now):
+        state.seen = []
+        return [Out("left", 0, key.encode(), None)]
 
     def dump(self, state):
         return msgspec.msgpack.encode(state)
@@ -90,9 +99,14 @@ def said(brand: str, offset: int, seconds: float, lane: int = 0) -> Record:
     return Record(brand.encode(), encode(mention))
 
 
-def mark(seconds: float | None, lane: int = 0, offset: int = 0) -> Record:
+def mark(seconds: float | None, lane: int = 0, offset: int = 0, silent: tuple[str, ...] = ()) -> Record:
     time = None if seconds is None else START + timedelta(seconds=seconds)
-    return Record(None, encode(Mark(origin=Origin(0, lane, offset), time=time)))
+    return Record(None, encode(Mark(origin=Origin(0, lane, offset), time=time, silent=silent)))
+
+
+def turn(version: str, number: int, lane: int = 0) -> Record:
+    """The lane is judged by other rules; a version is the keys that it names."""
+    return Record(None, encode(RulesChanged(origin=Origin(0, lane, 0), version=version, number=number)))
 
 
 def states(one: KeyedDesk[Counted]) -> dict[str, list[str]]:
@@ -241,10 +255,23 @@ def test_no_more_waits_than_fits_into_memory():
     assert states(one) == {"dell": ["0.0", "0.1"]}
 
 
+def test_a_source_is_silent_once_half_of_the_lanes_say_so_and_a_restart_remembers_it():
+    one = desk(lanes=3)
+    everywhere = [mark(0, lane) for lane in range(3)]
+    one.handle([*everywhere, said("dell", 0, 1), mark(61, 0, silent=("x",)), mark(61, 1), mark(61, 2)], 0)
+    assert [state.silent for _, state in one.states()] == [[]]
+
+    one.handle([mark(122, 1, silent=("x",)), mark(122, 2), mark(122, 0, silent=("x",))], 0)
+    again = desk(one.changed_rows(), lanes=3)
+    again.handle([mark(200, 0, silent=("x",)), mark(200, 1, silent=("x",)), mark(200, 2)], 0)
+    assert [state.silent for _, state in again.states()] == [["x"]]
+
+
 LOG = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["dell", "hp"]), st.integers(0, 400), st.integers(0, 1)),
         st.tuples(st.none(), st.integers(0, 400), st.integers(0, 1)),
+        st.tuples(st.sampled_from(["rules dell hp", "rules dell", "rules hp"]), st.none(), st.integers(0, 1)),
     ),
     min_size=1,
     max_size=40,
@@ -252,10 +279,13 @@ LOG = st.lists(
 
 
 def log_of(steps) -> list[Record]:
-    offsets = [0, 0]
+    offsets, turns = [0, 0], [0, 0]
     records = []
     for brand, seconds, lane in steps:
-        if brand is None:
+        if seconds is None:
+            turns[lane] += 1
+            records.append(turn(brand.removeprefix("rules "), turns[lane], lane))
+        elif brand is None:
             records.append(mark(seconds, lane, offsets[lane]))
         else:
             records.append(said(brand, offsets[lane], seconds, lane))
@@ -292,6 +322,45 @@ def test_the_same_log_says_the_same_however_it_is_cut_and_wherever_the_worker_is
 
     assert states(worker) == states(expected)
     assert set(spoken(outs)) == set(spoken(everything))
+    assert worker.rules == expected.rules
+
+
+def test_other_rules_are_acted_on_once_every_lane_is_judged_by_them_and_handed_on():
+    one = desk(lanes=2)
+    one.handle([turn("dell hp", 1, lane=0), turn("dell hp", 1, lane=1)], 0)
+    one.handle([said("dell", 0, 1), said("hp", 0, 1, lane=1), said("hp", 1, 2), mark(2, lane=1)], 0)
+
+    assert one.handle([turn("dell", 2, lane=0)], 0) == []
+    assert (one.rules, states(one)["hp"]) == ("dell hp", ["1.0", "0.1"])
+
+    outs = one.handle([turn("dell", 2, lane=1)], 0)
+    assert [(out.topic, out.key, out.value) for out in outs] == [("left", b"hp", None), ("relayed", None, b"dell")]
+    assert (one.rules, states(one)) == ("dell", {"dell": ["0.0"], "hp": []})
+
+
+def test_the_very_first_rules_are_acted_on_as_soon_as_any_lane_names_them():
+    one = desk(lanes=2)
+
+    assert [out.value for out in one.handle([turn("dell", 1)], 0)] == [b"dell"]
+
+
+def test_rules_that_are_told_again_change_nothing():
+    one = desk()
+    one.handle([turn("hp", 1), turn("dell", 2), said("dell", 0, 1)], 0)
+
+    assert one.handle([turn("hp", 1), turn("dell", 2)], 0) == []
+    assert (one.rules, states(one)) == ("dell", {"dell": ["0.0"]})
+
+
+def test_a_brand_that_goes_and_comes_back_counts_no_mention_twice():
+    one = desk()
+    told = [said("hp", 0, 1), turn("dell", 2), turn("dell hp", 3), said("hp", 1, 2)]
+    one.handle([turn("hp", 1), *told], 0)
+    again = desk(sorted(one.changed_rows()))
+
+    again.handle(told, 0)
+
+    assert (again.rules, states(again)) == ("dell hp", {"hp": ["0.1"]})
 
 
 def test_the_clock_is_written_last_so_that_it_is_never_ahead_of_a_row():

@@ -51,6 +51,7 @@ class World:
         self.writes = 0
         self.rows: dict[bytes, bytes] = {}
         self.refuse: set[str] = set()
+        self.turns: set[int] = set()
         self.gave_up = None
         self.ours = True
         self.consumer = SimpleNamespace(
@@ -70,7 +71,15 @@ class World:
             row=lambda partition, key: self.rows.get(key),
             write=self.write,
         )
-        self.ledger = Ledger(self, Settings(), reads=RAW, table=table, open_desk=lambda partition, rows: Echo(rows))
+        self.ledger = Ledger(
+            self, Settings(), reads=RAW, table=table, open_desk=lambda partition, rows: Echo(rows), prepare=self.prepare
+        )
+
+    async def prepare(self, desk, offset, records):
+        if offset in self.turns:
+            desk.changed = True
+            self.log.append(f"turn at {offset}")
+        return offset in self.turns
 
     async def deliver(self, outs):
         outs = list(outs)
@@ -129,6 +138,42 @@ async def test_outputs_then_rows_then_the_offset(world):
 
     assert world.log == ["out a", "out b", "row 2"]
     assert world.released == 2
+
+
+async def test_what_the_next_records_are_judged_by_stands_in_the_rows_before_anything_of_them_is_told(world):
+    world.turns = {1}
+
+    await world.read(bundle("a"), bundle("b", start=1))
+
+    assert world.log == ["out a", "turn at 1", "row 1", "out b"]
+    assert world.released == 1, "of what came before"
+
+
+async def test_where_the_rows_do_not_stand_nothing_is_told(world):
+    world.turns, world.refuse = {0}, {"rows"}
+
+    await world.read(bundle("a"))
+
+    assert world.log == ["turn at 0"]
+    assert isinstance(world.gave_up, KafkaTimeoutError)
+
+
+async def test_handed_over_while_it_is_prepared_nothing_is_told(world):
+    world.turns, world.ours = {0}, False
+
+    await world.read(bundle("a"))
+
+    assert world.log == ["turn at 0"]
+    assert world.released is None
+
+
+async def test_a_partition_that_rests_is_prepared_as_well(world):
+    await world.read(bundle("a"))
+    world.turns = {1}
+
+    await world.ledger._tick()
+
+    assert world.log == ["out a", "turn at 1", "row 1", "out idle"]
 
 
 async def test_a_checkpoint_covers_many_bundles_with_one_row(world):

@@ -27,7 +27,7 @@ def test_every_agent_reads_what_the_topology_says(settings):
         (agent, topic.name)
         for topic in TOPOLOGY
         for agent in topic.read_by
-        if agent not in ("people", "sources", "subscribers")
+        if agent not in ("people", "sources", "subscribers", "workers")
     }
 
 

@@ -12,7 +12,7 @@ from agents.cli.read import reading
 from streams.core.books import BOOKS_KEY, CLASSES, Books
 from streams.core.redeliveries import Redeliveries
 from streams.core.removals import Removals
-from streams.keyed import CLOCK_KEY
+from streams.keyed import CLOCK_KEY, RULES_LANE
 from streams.pages import LOG_KEY, read_handled
 from streams.tables import BRANDS, SEEN
 
@@ -103,6 +103,7 @@ async def read_tables(settings: Settings) -> Tables:
 def _brand_row(content: bytes) -> BrandRow:
     _, marks, state = msgspec.msgpack.decode(content, type=tuple[int, dict[int, tuple[int, int]], bytes])
     tally, *_ = msgspec.msgpack.decode(state, type=list[msgspec.Raw])
+    marks.pop(RULES_LANE, None)
     return BrandRow(marks, msgspec.msgpack.decode(tally, type=Counted))
 
 

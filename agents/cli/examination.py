@@ -116,7 +116,7 @@ class Examination:
             lane = origin.epoch, origin.partition
             if record.partition in beheaded and origin.epoch == tables.books[origin.partition].epoch:
                 first.setdefault((record.partition, origin.partition), origin.offset)
-            if one.kind == "mark":
+            if one.kind in ("mark", "rules_changed"):
                 continue
             note(lane, origin.offset, TOLD if one.kind == "mention" else REMOVED, one.brand)
             if one.brand is None:

@@ -15,6 +15,7 @@ from agents.cli.errors import CommandError
 from agents.cli.read import administering, connected, reading
 from agents.cli.traces import cut_off, take_away, traces_in
 from agents.sources.publisher import make_producer
+from streams.metrics import AGENTS
 from streams.records import Mention, encode
 from streams.topics import RAW, TOPOLOGY
 
@@ -120,7 +121,7 @@ async def _applied(settings: Settings) -> None:
     """Return once the workers have handled what each topic of the flow holds by now, one after the other."""
     async with administering(settings) as admin:
         for topic in TOPOLOGY:
-            if topic.read_by[0] not in ("people", "subscribers"):
+            if topic.read_by[0] in AGENTS:
                 async with reading(settings, topic) as reader:
                     begins, ends = await reader.starts(), reader.ends
                 await _handled(admin, settings.group, begins, ends)

@@ -15,6 +15,7 @@ from streams.core.rules import load_expression, load_rules
 
 if TYPE_CHECKING:
     from agents.cli.chosen import Chosen
+    from streams.core.rules import Rules
 
 WIDTH = 120
 
@@ -37,16 +38,10 @@ def check(ctx: click.Context, file: Path) -> None:
     Example:
       groundswell rules check rules.yaml
 
-    Next: `groundswell worker --rules rules.yaml`.
+    Next: `groundswell rules publish rules.yaml`.
     """  # noqa: D301
     text = read_rules(file)
-    try:
-        found = load_rules(text, where=str(file))
-    except RulesError as refused:
-        for problem in refused.problems:
-            click.echo(problem, err=True)
-            click.echo(pointed_at(problem, text), err=True, nl=False)
-        ctx.exit(FAILED)
+    found = checked(ctx, file, text)
     brands = [f"{brand.id} ({brand.role})" for brand in found.brands]
     issues = [f"{issue.id} (hazard)" if issue.hazard else issue.id for issue in found.issues]
     click.echo(f"{file}: ruleset {found.ruleset}, version {found.version[:12]}")
@@ -54,6 +49,72 @@ def check(ctx: click.Context, file: Path) -> None:
     click.echo(f"  issues: {', '.join(issues) or 'none'}")
     click.echo(f"  watch:  {len(found.watch)} lines")
     click.echo(f"  tests:  {_tests_in(text)} passed")
+
+
+@rules.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def publish(ctx: click.Context, file: Path) -> None:
+    """Put a rule file in force: all workers judge what comes by it, without a restart.
+
+    The file is checked first, and its tests are run, as `check` does it; one that is refused changes nothing. Each
+    partition turns to the new version at its next record. What was judged before stays as it was judged, also where a
+    crash makes a worker judge it again. A brand that is not in the file any more is told of no more: its open
+    alert is resolved (rule_removed). Publish the file of before to go back.
+
+    \b
+    Example:
+      groundswell rules publish rules.yaml
+
+    Next: `groundswell status` names the versions by which partitions judge.
+    """  # noqa: D301
+    from agents.cli.inforce import put_in_force  # noqa: PLC0415  loads a Kafka client, `check` needs none
+
+    text = read_rules(file)
+    found = checked(ctx, file, text)
+    chosen: Chosen = ctx.obj
+    before = asyncio.run(put_in_force(chosen.settings(), found, text))
+    if before == found.version:
+        click.echo(f"Version {found.version[:12]} is in force already: nothing was changed.", err=True)
+    else:
+        click.echo(f"{file}: ruleset {found.ruleset}, version {found.version[:12]} is in force")
+        click.echo(f"  before: {before[:12] or 'none'}")
+
+
+@rules.command()
+@click.argument("version", default="")
+@click.pass_obj
+def show(chosen: Chosen, version: str) -> None:
+    """Print the rules that are in force, or the VERSION that begins so, as they were published.
+
+    \b
+    Examples:
+      groundswell rules show > rules.yaml
+      groundswell rules show bcd84ae38506
+    """  # noqa: D301
+    from agents.cli.inforce import published  # noqa: PLC0415
+
+    texts, in_force = asyncio.run(published(chosen.settings()))
+    if not version and not in_force:
+        raise CommandError(
+            "no rules were published yet: `groundswell rules publish FILE`, or start a worker with a file"
+        )
+    found = [name for name in texts if name.startswith(version or in_force)]
+    if len(found) != 1:
+        known = ", ".join(name[:12] for name in texts) or "none"
+        raise CommandError(f"{len(found)} versions begin with {version or in_force[:12]}; published were: {known}")
+    click.echo(texts[found[0]], nl=False)
+
+
+def checked(ctx: click.Context, file: Path, text: str) -> Rules:
+    """Return the file's rules; where they are refused, say why, and leave with 1."""
+    try:
+        return load_rules(text, where=str(file))
+    except RulesError as refused:
+        for problem in refused.problems:
+            click.echo(problem, err=True)
+            click.echo(pointed_at(problem, text), err=True, nl=False)
+        ctx.exit(FAILED)
 
 
 @rules.command("try")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from agents.cli.accounts import read_accounts
 from agents.cli.errors import CommandError
+from agents.cli.inforce import put_in_force
 from agents.cli.localkafka import LocalKafka
 from agents.cli.publish import listeners_of
 from agents.sources.listening import listen_to_all
@@ -57,7 +58,8 @@ class Run:
         play_s: float | None = None,
     ) -> None:
         self._sources, self._expects_alert, self.play_s = sources, expects_alert, play_s
-        load_rules(rules.read_text(encoding="utf-8"), where=str(rules))  # refused before anything is started
+        self._rules_text = rules.read_text(encoding="utf-8")
+        self._rules = load_rules(self._rules_text, where=str(rules))  # refused before anything is started
         settings = chosen.settings()
         self._chosen, self._data_dir = chosen, settings.data_dir
         self._own_broker = None if settings.names_a_broker else LocalKafka(self._data_dir / "kafka")
@@ -132,6 +134,9 @@ class Run:
         for old in await delete_idle(settings, PREFIX):
             shutil.rmtree(self._data_dir / old.rstrip("."), ignore_errors=True)
         await create_topics(settings)
+        await put_in_force(
+            settings, self._rules, self._rules_text
+        )  # topics that are kept may hold those of the last run
         self._start_worker(settings)
         deadline = monotonic() + READY_S
         while not await group_is_ready(settings):

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--rules", type=click.Path(path_type=Path), metavar="FILE", help="What to listen for (GROUNDSWELL_RULES)."
+    "--rules",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What to listen for, if the topic `rules` holds nothing yet (GROUNDSWELL_RULES).",
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where this worker's tables are.")
 @click.option("--http-port", type=int, metavar="N", help="Serve metrics, health and the API here; 0: nowhere.")
@@ -22,7 +25,8 @@ def worker(chosen: Chosen, rules: Path | None, data_dir: Path | None, http_port:
     """Run the agents until told to stop.
 
     The topics must be there (`groundswell topics create`). To scale, run more workers, each with a data
-    folder of its own. SIGTERM or Ctrl-C ends one in good order; a kill -9 loses nothing either.
+    folder of its own. The first worker publishes its rules file; from then on the rules in force are those on the topic
+    `rules`, for all workers, and `groundswell rules publish` changes them. SIGTERM or Ctrl-C ends one in good order; a kill -9 loses nothing either.
 
     \b
     Example:

@@ -25,7 +25,7 @@ def run_worker(settings: Settings) -> None:
 
     Raises:
         BrokerError: no broker, or topics other than the settings say.
-        SettingsError: no rules file; another worker uses the data folder; nobody can listen at the HTTP port, or
+        SettingsError: the rules file cannot be read; another worker uses the data folder; nobody can listen at the HTTP port, or
             anybody may ask there.
         RulesError: the rules file is refused.
     """

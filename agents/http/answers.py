@@ -59,7 +59,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
 
 class JudgedMention(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A mention as it last read, judged by the rules of now (`rules_version`). `sentiment` is the whole text's.
+    """A mention as it last read, judged by the rules of when it came (`rules_version`). `sentiment` is the whole text's.
 
     `told_to` are the brands that were told when it came: others than in `brands`, if the rules have changed since.
     """

@@ -15,27 +15,26 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from agents.http.answers import Alerts, BrandNow, Brands, judged
-from agents.http.latest import Latest
+from agents.http.latest import AGAIN_AFTER_S, Latest
 from agents.http.mentions import Elsewhere, Mentions
 from agents.http.openapi import document
 from agents.http.paging import Page, asked
-from agents.http.problems import bad_request, no_such_thing, not_shown, problems_below
+from agents.http.problems import bad_request, no_such_thing, not_now, not_shown, problems_below
 from streams.records import encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streams.app import GroundswellApp
-    from streams.core.rules import Rules
     from streams.records import Alert
 
 JSON = "application/json"
 PATH = "/v1"
 
 
-def add_api(web_app: web.Application, app: GroundswellApp, rules: Rules) -> None:
+def add_api(web_app: web.Application, app: GroundswellApp) -> None:
     """Answer below /v1. Who may ask is checked by the application's own middleware."""
-    api = Api(app, rules)
+    api = Api(app)
     web_app.middlewares.insert(0, problems_below(f"{PATH}/"))
     web_app.cleanup_ctx.append(api.running)
     web_app.router.add_get(f"{PATH}/openapi.json", _openapi)
@@ -49,8 +48,8 @@ def add_api(web_app: web.Application, app: GroundswellApp, rules: Rules) -> None
 class Api:
     """The handlers, and what they ask."""
 
-    def __init__(self, app: GroundswellApp, rules: Rules) -> None:
-        self._configured = frozenset(brand.id for brand in rules.brands)
+    def __init__(self, app: GroundswellApp) -> None:
+        self._versions = app.rulebook.versions
         self._latest, self._mentions = Latest(app.groundswell), Mentions(app)
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
@@ -61,6 +60,17 @@ class Api:
         with suppress(asyncio.CancelledError):
             await following
         await self._mentions.close()
+
+    @property
+    def _configured(self) -> frozenset[str]:
+        """The brands of the rules in force.
+
+        Raises:
+            Refused: those are still being read.
+        """
+        if self._versions.current is None:
+            raise not_now("catching_up", "This worker has not read the topics to their end yet.", AGAIN_AFTER_S)
+        return frozenset(brand.id for brand in self._versions.current.brands)
 
     async def brands(self, request: web.Request) -> web.Response:
         """Every brand that is configured or was heard of."""

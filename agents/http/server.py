@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     import socket
 
     from streams.app import GroundswellApp
-    from streams.core.rules import Rules
 
 
-def serve(app: GroundswellApp, rules: Rules) -> None:
+def serve(app: GroundswellApp) -> None:
     """Let the worker answer over HTTP, where GROUNDSWELL_HTTP_PORT names a port.
 
     Raises:
@@ -31,8 +30,8 @@ def serve(app: GroundswellApp, rules: Rules) -> None:
         return
     web_app = web.Application(middlewares=[only_for_those_who_may(settings)])
     add_health(web_app, app)
-    add_metrics(web_app, Gauges(app, rules).look)
-    add_api(web_app, app, rules)
+    add_metrics(web_app, Gauges(app).look)
+    add_api(web_app, app)
     app.keep_running_from_the_start(HttpServer(web_app, listening_socket(settings)))
 
 

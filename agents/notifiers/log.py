@@ -59,6 +59,8 @@ def describe(alert: Alert, key: str) -> str:
         f"  since {alert.started_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, seen by {one_line(', '.join(alert.detectors), LONG)}; {key}",
         f"  {', '.join(facts)}",
     ]
+    if alert.resolved_because == "rule_removed":
+        lines.append("  its brand was taken out of the rules")
     counts = (("issues", seen.issues), ("sources", seen.sources), ("places", seen.places))
     lines += [f"  {name}: {_counts(of)}" for name, of in counts if of]
     if seen.terms:

@@ -11,7 +11,7 @@ from streams.contracts.schemas import components, kinds_of
 from streams.contracts.words import ABOUT, OF_IDS, OF_LETTERS, OF_MESSAGES, OF_TOPICS, OF_TRACES, OPTIONAL_OF_LETTERS
 from streams.core.parse import REASONS
 from streams.events import CONTENT_TYPE, SOURCE, SPECVERSION, TRACEPARENT, TYPES
-from streams.records import Mark, Mention, Removal, ScoredMention
+from streams.records import Mark, Mention, Removal, RulesChanged, ScoredMention
 from streams.settings import Settings
 from streams.topics import TOPOLOGY
 
@@ -106,7 +106,8 @@ def _operations(settings: Settings) -> Iterator[tuple[str, Node]]:
         for reader in topic.read_by:
             if reader not in OUTSIDERS:
                 operation = {"action": "receive", "channel": channel, "summary": f"Read by {reader}."}
-                if reader != topic.written_by:  # who reads what it wrote looks up where it stopped, in no group
+                # Who reads what it wrote looks up where it stopped; rules are for each worker to read whole: in no group.
+                if reader not in (topic.written_by, "workers"):
                     operation["bindings"] = {"kafka": {"groupId": group, "bindingVersion": BINDING}}
                 yield f"{reader}-read-{_key(topic)}", operation
 
@@ -156,6 +157,8 @@ def _headers_of_letters() -> Node:
 def _key_of(name: str) -> Node:
     if name == Mark.__name__:
         return {"type": "null", "description": "Marks have no key: each partition gets its own."}
+    if name == RulesChanged.__name__:
+        return {"type": "null", "description": "No key: it concerns all of its partition."}
     if name == Removal.__name__:
         return {"type": ["string", "null"], "description": "The brand; none where nobody knows whom it concerns."}
     if name == TOMBSTONE:

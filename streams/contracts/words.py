@@ -39,6 +39,8 @@ OF_TOPICS: Final = {
     "mentions.scored": "One record for each (mention, brand): what it is about and how it sounds; and what must be forgotten. "
     "Within a partition, records of one origin partition come in the order of their origins; between origin partitions "
     "there is no order, and observed_at is in none.",
+    "rules": "The rules that judge mentions: every version that was ever published, and which one is in force for what comes. "
+    "`groundswell rules publish` writes it; a version is never taken away, because a replay may need it. Compacted.",
     "dead-letters": "Records of `mentions.raw` that could not be read, bytes unchanged. Headers say why and where from. A "
     "tombstone takes one away whose author or mention is gone.",
     "spikes": "What detectors say: steps of an episode in which a brand's series is unusual; and what must be forgotten. For "
@@ -61,6 +63,9 @@ OF_MESSAGES: Final = {
     "Removal": "Forget a mention, or all that an author said. Doing it twice does no harm.",
     "Mark": "How far time has come; skip it unless you close windows. Each partition has its own: never drop one as a repetition "
     "of another partition's.",
+    "RulesChanged": "Another version of the rules judges from here on; `rules` holds it. Skip it unless you act by the rules.",
+    "Ruleset": "A version of the rules. Another text has another version.",
+    "InForce": "Replaces what was in force before.",
     "Finding": "A step of an episode.",
     "BrandStats": "Replaces what was said of the brand before.",
     "Alert": "A step of an incident. A re-send, and a re-publication of an open alert, carry the step and the ce_id that are known.",
@@ -73,6 +78,7 @@ OF_IDS: Final = {
     "ScoredMention": "Of the mention, its op, its revision (without one: epoch and offset) and the brand.",
     "Removal": "Of its origin and brand; `*` where it has none. The same on `mentions.scored` and on `spikes`.",
     "Mark": "Of its origin and time.",
+    "RulesChanged": "Of its origin, number and version.",
     "Finding": "Of brand, detector, series, episode and step.",
     "BrandStats": "Of brand and time.",
     "Alert": "Of the alert and the step.",

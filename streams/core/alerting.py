@@ -15,7 +15,7 @@ page, once, with the first finding that pages, or if what was muted goes on when
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -115,6 +115,18 @@ def on_removal(state: BrandAlerts, removal: Removal) -> list[Alert]:
     return published
 
 
+def on_rule_removed(state: BrandAlerts, now: datetime | None) -> list[Alert]:
+    """The rules do not name the brand any more: resolve what is open, and take every episode for over."""
+    if state.episodes:
+        latest = max(episode.at for episode in state.episodes.values())
+        state.forgotten = max(state.forgotten or latest, latest)
+        state.episodes = {}
+    published = []
+    for incident in list(state.open.values()):
+        published += _resolve(state, incident, max(now or incident.alert.at, incident.alert.at), "rule_removed")
+    return published
+
+
 def shows(state: BrandAlerts, removal: Removal) -> bool:
     """Whether an open incident's evidence holds what a removal takes away."""
     return any(removal.takes(sample) for one in state.open.values() for sample in one.alert.evidence.samples)
@@ -135,7 +147,7 @@ def on_time(state: BrandAlerts, now: datetime) -> list[Alert]:
             for name in alert.detectors:
                 _paged(state, name, at, alert.severity)
         if incident.resolve_at <= now:
-            published += _resolve(state, incident, incident.resolve_at)
+            published += _resolve(state, incident, incident.resolve_at, "over")
         elif incident.refresh_at <= now:
             at = incident.refresh_at + (now - incident.refresh_at) // REFRESH * REFRESH
             published += _publish(incident, replace(incident.alert, change="refreshed", at=at))
@@ -193,13 +205,16 @@ def _make_room(state: BrandAlerts, at: datetime) -> list[Alert]:
     if len(state.open) < MOST_OPEN:
         return []
     ranked = sorted(state.open.values(), key=lambda one: (one.alert.urgency == "page", one.active_at, one.alert.id))
-    return _resolve(state, ranked[0], max(at, ranked[0].alert.at))
+    return _resolve(state, ranked[0], max(at, ranked[0].alert.at), "over")
 
 
-def _resolve(state: BrandAlerts, incident: Incident, at: datetime) -> list[Alert]:
+def _resolve(
+    state: BrandAlerts, incident: Incident, at: datetime, because: Literal["over", "rule_removed"]
+) -> list[Alert]:
     bare = replace(incident.alert.evidence, samples=())
     del state.open[incident.alert.id]
-    return _publish(incident, changed(incident.alert, at, status="resolved", resolved_at=at, evidence=bare))
+    done = {"status": "resolved", "resolved_at": at, "resolved_because": because, "evidence": bare}
+    return _publish(incident, changed(incident.alert, at, **done))
 
 
 def _publish(incident: Incident, alert: Alert) -> list[Alert]:

@@ -24,5 +24,6 @@ def begin_epoch(rows: Mapping[bytes, bytes], begin: int = 0) -> Books:
     if blocks := [int(key) for key in rows if key.isdigit()]:
         memory.load(max(blocks), rows[b"%020d" % max(blocks)])
     books.before = max(books.before + books.offset + 1, memory.end)
-    books.epoch, books.begin, books.offset = books.epoch + 1, begin, -1
+    books.epoch, books.begin, books.offset, books.may_tell = books.epoch + 1, begin, -1, -1
+    books.turns = [turn._replace(since=begin) for turn in books.turns[-1:]]  # the old log's offsets say nothing here
     return books

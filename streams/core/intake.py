@@ -1,11 +1,13 @@
 """Intake's judgement of one raw partition, in order: what each record is, whom it concerns, what to tell.
 
-Pure: values in, verdicts out. What became of each is entered in the books (`streams.core.books`).
+Pure: values in, verdicts out. What became of each is entered in the books (`streams.core.books`), and from which offset on
+which version of the rules judges: a record that is judged again is judged by the version of the first time.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -16,13 +18,15 @@ from streams.core.recall import Recall, names_in, scored_text
 from streams.core.redeliveries import Redeliveries, fingerprint
 from streams.core.removals import Removals
 from streams.core.strip import Place  # noqa: TC001  a field's type
-from streams.records import Mark, Mention, Origin, Removal, ScoredMention
+from streams.records import Mark, Mention, Origin, Removal, RulesChanged, ScoredMention
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from streams.core.books import Turn
     from streams.core.recall import ScoreMany
     from streams.core.rules import BrandMatch, Matched, Rules
+    from streams.core.versions import Versions
     from streams.records import Sentiment
 
 TOLD_EVERY = timedelta(minutes=1)
@@ -39,10 +43,10 @@ class RawRecord(NamedTuple):
 
 
 class ToBrand(NamedTuple):
-    """Tell those who follow one brand; None: everybody, since nobody knows whom it concerns."""
+    """Tell those who follow one brand; None: everybody, since it concerns all, or nobody knows whom."""
 
     brand: str | None
-    record: ScoredMention | Removal
+    record: ScoredMention | Removal | RulesChanged
 
 
 class SetAside(NamedTuple):
@@ -65,8 +69,15 @@ class TooManyRejected(Exception):  # noqa: N818  it is said to people
     """Most of the latest input is rejected: the fault is ours or a source's, and Kafka should keep the backlog."""
 
 
+class NoRulesError(Exception):
+    """Nothing says what to listen for; the message says what to do."""
+
+
 class Policy(NamedTuple):
-    """What an operator decides. More than `rejected_share` of about the last `rejected_window` records stops the worker."""
+    """What an operator decides. More than `rejected_share` of about the last `rejected_window` records stops the worker.
+
+    Not more than `ahead` records are told beyond what the books say.
+    """
 
     allowed_lateness: timedelta
     max_future: timedelta
@@ -74,6 +85,7 @@ class Policy(NamedTuple):
     rejected_window: int
     remembered: int
     author_key: bytes = b""
+    ahead: int = 10_000
 
 
 class _Heard(NamedTuple):
@@ -83,6 +95,7 @@ class _Heard(NamedTuple):
     matches: Sequence[BrandMatch]
     origin: Origin
     late: bool
+    rules: str
 
 
 class Intake:
@@ -91,12 +104,16 @@ class Intake:
     def __init__(
         self,
         partition: int,
-        rules: Rules,
+        versions: Versions,
         score_many: ScoreMany,
         policy: Policy,
         rows: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        untold_from: int = 0,
     ) -> None:
-        self.partition, self._rules, self._score_many, self._policy = partition, rules, score_many, policy
+        """`untold_from`: this offset and those after it certainly did not exist before now."""
+        self.partition, self._versions, self._score_many, self._policy = partition, versions, score_many, policy
+        self._about_to_tell = -1
         self.books = Books()
         self._memory = Redeliveries(policy.remembered, policy.author_key)
         self._removed = Removals(policy.author_key)
@@ -109,29 +126,74 @@ class Intake:
                 self.books = msgspec.msgpack.decode(row, type=Books)
             elif not self._removed.load(key, row):
                 self._memory.load(int(key), row)
+        self._untold_from = min(untold_from, self.books.may_tell + 1)
+        self._untold_turns = [turn for turn in self.books.turns if turn.since > self.books.offset]
         self._memory.before = self.books.before
         known, self.books.author_key = self.books.author_key, fingerprint("author key", policy.author_key)
         if known not in (None, self.books.author_key):
             self.books.forgotten += 1  # authors remembered under another key are strangers: removals go to everybody
+
+    # -- rules -----------------------------------------------------------------------------------
+
+    def adopt(self, first: int, last: int) -> bool:
+        """From the offset `first` on judge by the version in force. True: the books must stand before anything up to `last` is told.
+
+        What may have been told before this desk was opened keeps the version that the books name for it.
+
+        Raises:
+            NoRulesError: no version was ever in force.
+        """
+        if not self._turn(first) and last <= self.books.may_tell:
+            return False
+        self._about_to_tell, self._written = last, False
+        return True
+
+    def _turn(self, first: int) -> bool:
+        books, current = self.books, self._versions.current
+        if current is None and not books.turns:
+            raise NoRulesError(
+                "no rules are in force: run `groundswell rules publish FILE`, or name a file (GROUNDSWELL_RULES)"
+            )
+        if current is None or current.version == books.rules or (books.turns and first < self._untold_from):
+            return False
+        turn = books.turn_to(current.version, max(first, books.offset + 1))
+        self._untold_turns = [*(one for one in self._untold_turns if one.since < turn.since), turn]
+        return True
+
+    def turns(self, up_to: int | None = None) -> list[ToBrand]:
+        """Tell everybody, once, which version judges from where on: of turns up to an offset, or of all."""
+        due = [turn for turn in self._untold_turns if up_to is None or turn.since <= up_to]
+        self._untold_turns = self._untold_turns[len(due) :]
+        return [ToBrand(None, self._changed(turn)) for turn in due]
+
+    def _changed(self, turn: Turn) -> RulesChanged:
+        return RulesChanged(origin=self._origin(turn.since), version=turn.version, number=turn.number)
+
+    @property
+    def rules(self) -> Rules | None:
+        """The version that judges what comes; None: none yet."""
+        return self._versions.of(self.books.rules) if self.books.turns else None
 
     # -- judging ---------------------------------------------------------------------------------
 
     def judge(self, records: Sequence[RawRecord]) -> tuple[list[Verdict], dict[str, int]]:
         """Judge the next records; return what to tell, in order, and how many fell into each class.
 
-        Records at or below the books' offset were told before they were written down; they are passed over.
+        Records at or below the books' offset were told before they were written down; they are passed over. The books
+        name the version of the rules for each of the others (`adopt`).
 
         Raises:
             TooManyRejected: nothing of this batch may be acknowledged; the worker must stop.
         """
         fresh = [record for record in records if record.offset > self.books.offset]
         parsed = [self._parse(record) for record in fresh]
-        spoken = [one for one in parsed if isinstance(one, Mention) and one.op in ("create", "update")]
-        matches = iter(self._rules.match_many(spoken))
+        matches = self._match(fresh, parsed)
         told: list[_Heard | Verdict] = []
         counts = dict.fromkeys(CLASSES, 0)
         for record, one in zip(fresh, parsed, strict=True):
             at = (self.books.epoch, record.offset)
+            if self._untold_turns:
+                told.extend(self.turns(record.offset))
             if isinstance(one, Rejected):
                 told.append(SetAside(record, one))
                 if self._removed.is_letter_gone(at, record.key, record.value):
@@ -149,10 +211,17 @@ class Intake:
             counts[what] += 1
             observed_at = None if isinstance(one, Rejected) else one.observed_at
             self.books.enter(record.offset, source, what, observed_at, self._policy.rejected_window)
-            self.books.rules, self._written = self._rules.version, False
+            self._written = False
             if isinstance(one, Rejected):
                 self._check_share(record.offset, one)
         return list(self._score(told)), counts
+
+    def _match(self, fresh: Sequence[RawRecord], parsed: Sequence[Mention | Rejected]) -> Iterator[tuple[Matched, str]]:
+        """What the rules say about each mention that says something, and which version said it."""
+        said = zip(fresh, parsed, strict=True)
+        for version, some in groupby(said, key=lambda pair: self.books.version_at(pair[0].offset)):
+            spoken = [one for _, one in some if isinstance(one, Mention) and one.op in ("create", "update")]
+            yield from ((match, version) for match in self._versions.of(version).match_many(spoken))
 
     def _parse(self, record: RawRecord) -> Mention | Rejected:
         one = parse(record.key, record.value)
@@ -161,7 +230,8 @@ class Intake:
             return Rejected("time_future", f"observed_at is {ahead} ahead of the broker's clock")
         return one
 
-    def _hear(self, offset: int, mention: Mention, match: Matched, told: list[_Heard | Verdict]) -> str:
+    def _hear(self, offset: int, mention: Mention, matched: tuple[Matched, str], told: list[_Heard | Verdict]) -> str:
+        match, version = matched
         late = self._is_late(mention)
         first = self._memory.first_delivery(mention)
         if first is not None and first < offset:
@@ -185,7 +255,7 @@ class Intake:
         )
         if not brands:
             return "excluded" if match.excluded_by else "unmatched"
-        told.append(_Heard(mention, match.brands, origin, late))
+        told.append(_Heard(mention, match.brands, origin, late, version))
         return "matched"
 
     def _is_late(self, mention: Mention) -> bool:
@@ -224,14 +294,14 @@ class Intake:
                 for match in one.matches:
                     sentiment = next(sentiments)
                     self.books.scored[match.brand] = self.books.scored.get(match.brand, 0) + 1
-                    yield ToBrand(match.brand, _scored(one, match, sentiment, self._rules.version))
+                    yield ToBrand(match.brand, _scored(one, match, sentiment))
             else:
                 yield one
 
     @property
     def recall(self) -> Recall:
         """Answers whoever asks what became of one mention."""
-        return Recall(self.partition, self.books, self._memory, self._removed, self._rules, self._score_many)
+        return Recall(self.partition, self.books, self._memory, self._removed, self._versions, self._score_many)
 
     # -- accounts --------------------------------------------------------------------------------
 
@@ -269,6 +339,7 @@ class Intake:
         if self._written:
             return []
         self._written = True
+        self.books.may_tell = max(self.books.offset, self._about_to_tell) + self._policy.ahead
         rows = [(b"%020d" % start, row) for start, row in self._memory.changed_rows()]
         return [*rows, *self._removed.changed_rows(), (BOOKS_KEY, msgspec.msgpack.encode(self.books))]
 
@@ -284,7 +355,7 @@ def rule_names(rules: Rules) -> Iterator[str]:
     yield from (f"issue:{issue.id}" for issue in rules.issues)
 
 
-def _scored(heard: _Heard, match: BrandMatch, sentiment: Sentiment, version: str) -> ScoredMention:
+def _scored(heard: _Heard, match: BrandMatch, sentiment: Sentiment) -> ScoredMention:
     mention = heard.mention
     return ScoredMention(
         brand=match.brand,
@@ -313,6 +384,6 @@ def _scored(heard: _Heard, match: BrandMatch, sentiment: Sentiment, version: str
         root=mention.root,
         place=mention.place,
         direction=mention.direction,
-        rules_version=version,
+        rules_version=heard.rules,
         hits=match.hits,
     )

@@ -1,7 +1,7 @@
 """What became of one mention, for whoever asks afterwards. It changes nothing.
 
 Intake's memory says where the mention stands in the raw log and whom it was told to. What that record says is
-judged again, by the rules of now. Whatever was deleted, or may have been, is not shown: the memory of removals
+judged again, by the version of the rules that judged it when it came. Whatever was deleted, or may have been, is not shown: the memory of removals
 is bounded, and where it no longer reaches back to the mention nobody here can tell.
 """
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from streams.core.books import Books
     from streams.core.redeliveries import Redeliveries
     from streams.core.removals import Removals
-    from streams.core.rules import BrandMatch, Matched, Rules
+    from streams.core.rules import BrandMatch, Matched
+    from streams.core.versions import Versions
     from streams.records import Hit, Sentiment
 
     ScoreMany = Callable[[Sequence[str], Sequence[str | None], Iterable[tuple[str, ...] | None]], Sequence[Sentiment]]
@@ -34,7 +35,7 @@ _FIELD: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
 
 class Retold(NamedTuple):
-    """A mention, and how it is judged now: its `sentiment` as a whole.
+    """A mention, and how it is judged: its `sentiment` as a whole.
 
     `sentiments` are towards each of `matched.brands`, in that order.
     `told_to` are the brands that were told when it came.
@@ -58,11 +59,11 @@ class Recall:
         books: Books,
         memory: Redeliveries,
         removed: Removals,
-        rules: Rules,
+        versions: Versions,
         score_many: ScoreMany,
     ) -> None:
         self._partition, self._books, self._memory, self._removed = partition, books, memory, removed
-        self._rules, self._score_many = rules, score_many
+        self._versions, self._score_many = versions, score_many
 
     def place_of(self, mention_id: str) -> int | Missing:
         """The offset, in the raw partition, of the newest version of a mention; or why there is none to look at."""
@@ -86,12 +87,13 @@ class Recall:
         # Under another key its author is a stranger to us, whose removal we would not know.
         if not self._removed.reaches(at) or not self._memory.is_author(newest, mention.author_id):
             return "unsure"
-        [matched] = self._rules.match_many([mention])
+        rules = self._versions.of(self._books.version_at(offset))
+        [matched] = rules.match_many([mention])
         names = [None, *(names_in(mention, match) for match in matched.brands)]
         texts, langs = [scored_text(mention)] * len(names), [mention.lang] * len(names)
         sentiment, *towards = self._score_many(texts, langs, names)
         origin = Origin(self._books.epoch, self._partition, offset)
-        return Retold(mention, origin, matched, sentiment, tuple(towards), self._rules.version, newest.brands)
+        return Retold(mention, origin, matched, sentiment, tuple(towards), rules.version, newest.brands)
 
 
 def scored_text(mention: Mention) -> str:

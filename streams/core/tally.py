@@ -31,13 +31,17 @@ MOST_BUCKETS = 1500
 
 
 class Tally(Struct):
-    """The state; `buckets` holds, by span in seconds and start, one count for each of LABELS."""
+    """The state; `buckets` holds, by span in seconds and start, one count for each of LABELS.
+
+    `left`: the rules do not name the brand any more, so nothing is told of it; `applied` and `late` stay.
+    """
 
     buckets: dict[int, dict[int, list[int]]] = field(default_factory=lambda: {span: {} for span in KEEP})
     witness: Witness = field(default_factory=Witness)
     applied: int = 0
     late: int = 0
     published: int = 0
+    left: bool = False
 
     def add(self, mention: ScoredMention, author: int, voice: Voice, hazards: Container[str]) -> None:
         """Count one public mention that is not late. `author` is a hash; on `hazards` a few posts matter for long."""

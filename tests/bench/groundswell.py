@@ -38,8 +38,9 @@ def settings_of(job: Job) -> Settings:
 
 def intake(job: Job) -> None:
     """Intake alone: outputs acknowledged, its memory and books in the changelog, offsets committed."""
-    app = GroundswellApp(settings_of(job))
-    agents.intake.register(app, job.load_rules())
+    rules = job.load_rules()
+    app = GroundswellApp(settings_of(job), (rules, Path(job.rules).read_text(encoding="utf-8")))
+    agents.intake.register(app)
     _run(app, job)
 
 

@@ -36,7 +36,7 @@ from streams.core.redeliveries import fingerprint
 from streams.core.rules import Rules, load_rules
 from streams.core.sentiment import Scorer
 from streams.outbox import Out
-from streams.records import Alert, ScoredMention, encode
+from streams.records import Alert, Origin, RulesChanged, ScoredMention, encode
 from streams.settings import load_settings
 from streams.topics import ALERTS, SCORED
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from streams.core.detectors.interface import Detector, Plan
+    from streams.settings import Settings
     from streams.topics import Topic
 
 BATCH = 500
@@ -160,6 +161,11 @@ def _version() -> str:
 
 class AfterIntake(Rehearsal):
     """The agents behind intake, handed what intake has told of one brand."""
+
+    def __init__(self, settings: Settings, rules: Rules) -> None:
+        super().__init__(settings, rules)
+        adopted = RulesChanged(origin=Origin(0, 0, -1), version=rules.version, number=1)
+        list(self._tell([Out(self._topic(SCORED), 0, None, encode(adopted))]))
 
     def told(self, mentions: Sequence[ScoredMention]) -> Iterator[Alert]:
         """Hear some mentions; yield what is said in alerts."""

@@ -12,8 +12,10 @@ from agents.cli.read import reading
 from agents.intake import IntakeDesk
 from streams.core.intake import Intake, Policy
 from streams.core.rules import load_rules
+from streams.core.versions import Versions
 from streams.outbox import Out
 from streams.topics import DEAD_LETTERS, RAW
+from tests.core.test_intake import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,7 @@ NOT_JSON, NOT_UTF8, EMPTY = b"{\x1b[2Jnot json", b'{"id":"\xff"}', None
 
 def reject(terminal: Terminal, partition: int, *values: bytes | None, first_offset: int = 0) -> list[Out]:
     """What intake itself writes to dead-letters about these raw records; also written."""
-    intake = Intake(partition, RULES, lambda *_: [], POLICY, iter(()))
+    intake = in_force(Intake(partition, Versions(RULES), lambda *_: [], POLICY, iter(())))
     records = [
         SimpleNamespace(
             offset=first_offset + number,

@@ -18,8 +18,9 @@ from streams.core.intake import Intake, Policy, RawRecord, SetAside, ToBrand
 from streams.core.redeliveries import Redeliveries
 from streams.core.removals import Removals
 from streams.core.rules import load_rules
+from streams.core.versions import Versions
 from streams.records import Mention, ScoredMention, encode
-from tests.core.test_intake import NOW, POLICY, post, score_many
+from tests.core.test_intake import NOW, POLICY, in_force, post, score_many
 from tests.faults import oracle
 from tests.faults.harness import new_story
 
@@ -33,7 +34,7 @@ LATER = NOW + timedelta(minutes=1)
 
 def walk(records: Sequence[RawRecord], policy: Policy = POLICY, *, letters: bool = True) -> Walk:
     """Let intake judge, then walk over the same records with what it told; without `letters` those are gone."""
-    intake, tellings, rows = Intake(0, RULES, score_many, policy), Tellings(), {}
+    intake, tellings, rows = in_force(Intake(0, Versions(RULES), score_many, policy)), Tellings(), {}
     for start in range(0, len(records), 100):
         verdicts, _ = intake.judge(records[start : start + 100])
         for verdict in verdicts:

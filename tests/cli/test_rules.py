@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,13 +9,12 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from agents.sources.scenario import BUNDLED
+from streams.core.rules import load_rules
 from streams.outbox import Out
 from streams.records import Mention, encode
 from streams.topics import RAW
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
     from streams.records import Op
@@ -134,3 +134,45 @@ def test_an_expression_is_tried_on_what_was_heard_lately_without_what_was_delete
 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
     assert check(tmp_path / "none.yaml").exit_code == 2
+
+
+# -- rules in the log ------------------------------------------------------------------------------------------
+
+
+def written(folder: Path, brand: str) -> str:
+    file = folder / f"{brand}.yaml"
+    file.write_text(f"# by hand\nruleset: small\nbrands: [{{id: {brand}, match: {brand}}}]\n")
+    return str(file)
+
+
+def test_a_published_file_is_in_force_and_shown_as_it_was_written(terminal: Terminal, tmp_path: Path) -> None:
+    dell, hp = written(tmp_path, "dell"), written(tmp_path, "hp")
+    assert "no rules were published yet" in terminal.run("rules", "show").stderr
+
+    first, second = terminal.run("rules", "publish", dell), terminal.run("rules", "publish", hp)
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    version = load_rules(Path(dell).read_text()).version
+    assert first.stdout == f"{dell}: ruleset small, version {version[:12]} is in force\n  before: none\n"
+    assert second.stdout.endswith(f"  before: {version[:12]}\n")
+    assert terminal.run("rules", "show").stdout == Path(hp).read_text()
+    assert terminal.run("rules", "show", version[:8]).stdout == Path(dell).read_text()
+    assert terminal.run("rules", "show", "nothing").exit_code == 1
+
+    again = terminal.run("rules", "publish", hp)
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert "in force already" in again.stderr
+    assert terminal.run("rules", "publish", dell).exit_code == 0, "back to the first"
+    assert terminal.run("rules", "show").stdout == Path(dell).read_text()
+
+
+def test_a_file_that_is_refused_is_not_published_and_says_where_it_is_wrong(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.run("rules", "publish", written(tmp_path, "dell"))
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("ruleset: x\nbrands: [{id: a, match: apple}]\ntests: [{text: a pear, brand: [a]}]\n")
+
+    result = terminal.run("rules", "publish", str(wrong))
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"{wrong}:3:9: the test 'a pear' failed")
+    assert terminal.run("rules", "show").stdout == (tmp_path / "dell.yaml").read_text()

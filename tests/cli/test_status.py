@@ -131,7 +131,7 @@ def test_missing_topics_are_named_and_not_created(bare: Terminal) -> None:
     for _ in range(2):
         result = bare.run("status")
         assert result.exit_code == 1
-        assert "mentions.raw does not exist (nor do 10 others): run `groundswell topics create`" in result.stderr
+        assert "mentions.raw does not exist (nor do 11 others): run `groundswell topics create`" in result.stderr
     assert asyncio.run(names(bare)) == []
 
 

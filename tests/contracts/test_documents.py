@@ -101,7 +101,13 @@ def test_every_topic_of_records_has_a_schema_and_every_topic_a_channel_with_its_
 def test_every_record_that_is_told_has_a_message_with_an_example_that_is_one_to_the_letter():
     shown = json.loads(EXAMPLES.read_text(encoding="utf-8"))
 
-    assert {one["message"] for one in shown} == {"Mention", "DeadLetter", *(kind.__name__ for kind in TYPES)}
+    assert {one["message"] for one in shown} == {
+        "Mention",
+        "DeadLetter",
+        "Ruleset",
+        "InForce",
+        *(kind.__name__ for kind in TYPES),
+    }
     for one in shown:
         if one["message"] != "DeadLetter":
             kind = getattr(records, one["message"])

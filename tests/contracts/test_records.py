@@ -14,6 +14,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 from jsonschema import Draft202012Validator, FormatChecker
 
 from streams.contracts import FOLDER
+from streams.events import TYPES
 from streams.topics import TOPOLOGY
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (
 TIDY = b"\0tidy"
 HAPPENED = {
     "mentions.raw": ("op", {None, "update", "delete", "account_removed"}),
-    "mentions.scored": ("kind", {"mention", "removal", "mark"}),
-    "spikes": ("kind", {"finding", "removal", "mark"}),
+    "rules": ("kind", {"ruleset", "in_force"}),
+    "mentions.scored": ("kind", {"mention", "removal", "mark", "rules_changed"}),
+    "spikes": ("kind", {"finding", "removal", "mark", "rules_changed"}),
     "brand-stats": ("brand", {"acme", "globex"}),
     "alerts": ("change", {"fired", "updated", "refreshed", "resolved"}),
     "sources": ("state", {"ended"}),
@@ -117,7 +119,7 @@ def test_the_headers_of_every_record_are_those_of_its_message(run):
         name = message_of(record)
         seen[name] += 1
         _keeps_headers(record, MESSAGES[name]["headers"])
-    assert seen.keys() == {"ScoredMention", "Removal", "Mark", "Finding", "BrandStats", "Alert", "SourceState"}
+    assert seen.keys() == {kind.__name__ for kind in TYPES}
 
 
 def test_the_headers_of_dead_letters_are_those_of_their_message(run):

@@ -17,6 +17,7 @@ from streams.core.alerting import (
     due,
     on_finding,
     on_removal,
+    on_rule_removed,
     on_time,
 )
 from streams.core.calendar import Event, Once
@@ -602,3 +603,31 @@ def test_a_title_is_one_safe_line_whatever_a_series_is_called():
     line = title(finding(series="term:\x1b[31mfree\nmoney\u202e", observed=1234.0, expected=3.25, window_s=90))
 
     assert line == "dell: 1234 mentions of free money in 90 s, 3.2 expected"
+
+
+def test_an_alert_of_a_brand_that_left_the_rules_is_resolved_and_says_so():
+    state = opened(samples=(sample("x:1"),))
+
+    [alert] = on_rule_removed(state, NOON + minutes(5))
+
+    assert (alert.status, alert.change, alert.resolved_because) == ("resolved", "resolved", "rule_removed")
+    assert (alert.resolved_at, alert.evidence.samples) == (NOON + minutes(5), ())
+    assert on_rule_removed(state, NOON + minutes(6)) == []
+    assert due(state) is None
+
+
+def test_what_a_brand_did_before_it_left_the_rules_opens_nothing_when_it_is_told_again():
+    state = opened(at=3)
+    on_rule_removed(state, None)
+
+    assert on_finding(state, finding(at=3), POLICY) == []
+    assert on_finding(state, finding(at=90, episode=90), POLICY)[0].change == "fired"
+
+
+def test_an_alert_that_is_over_by_itself_says_so():
+    state = opened()
+    on_finding(state, finding(2, at=10, state="over"), POLICY)
+
+    [alert] = on_time(state, NOON + minutes(60))
+
+    assert alert.resolved_because == "over"

@@ -7,8 +7,9 @@ from datetime import timedelta
 import msgspec
 
 from streams.core.intake import Intake, ToBrand
+from streams.core.versions import Versions
 from streams.records import Mention
-from tests.core.test_intake import NOW, POLICY, RULES, intake, post, score_many, told
+from tests.core.test_intake import NOW, POLICY, RULES, in_force, intake, post, score_many, told
 
 SMALL = POLICY._replace(remembered=64)
 MANY = 600
@@ -18,7 +19,7 @@ MANY = 600
 def restarted(desk: Intake, policy=POLICY) -> Intake:
     """What was written down, opened again."""
     rows = {key: row for key, row in desk.changed_rows() if row is not None}
-    return Intake(0, RULES, score_many, policy, sorted(rows.items()))
+    return in_force(Intake(0, Versions(RULES), score_many, policy, sorted(rows.items())))
 
 
 def removal_of(author: str, offset: int):
@@ -40,7 +41,7 @@ def test_the_rules_that_judged_last_are_named():
 
 
 def test_after_a_restart_too_a_removed_account_is_told_to_everybody_where_memory_was_lost():
-    desk = Intake(0, RULES, score_many, SMALL)
+    desk = in_force(Intake(0, Versions(RULES), score_many, SMALL))
     desk.judge([post(offset, "dell", author_id="ann") for offset in range(MANY)])
     assert desk.forgotten > 0
     desk = restarted(desk, SMALL)

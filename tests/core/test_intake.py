@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from streams.core.books import CLASSES
 from streams.core.intake import Intake, Policy, RawRecord, SetAside, ToBrand, TooManyRejected
 from streams.core.rules import load_rules
+from streams.core.versions import Versions
 from streams.records import Mention, Removal, ScoredMention, Sentiment
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -33,8 +34,15 @@ def score_many(texts, langs, names):
     return [Sentiment(label="negative" if "bad" in text else "neutral", compound=0.0) for text in texts]
 
 
+def in_force(desk: Intake, offset: int = 0) -> Intake:
+    """It has turned to the rules in force, and told so."""
+    desk.adopt(offset, offset)
+    desk.turns()
+    return desk
+
+
 def intake(rows=()) -> Intake:
-    return Intake(0, RULES, score_many, POLICY, rows)
+    return in_force(Intake(0, Versions(RULES), score_many, POLICY, rows))
 
 
 def post(offset: int, text: str | None, *, as_id: str | None = None, at: datetime = NOW, **fields) -> RawRecord:
@@ -186,12 +194,12 @@ def test_killed_anywhere_and_read_again_it_tells_everything_once_more_at_most_an
     """The rows of the last checkpoint are all that survives; the log is read again from any offset not after it."""
     records = log_of(events)
     policy = POLICY._replace(rejected_share=1.0)
-    straight = Intake(0, RULES, score_many, policy)
+    straight = in_force(Intake(0, Versions(RULES), score_many, policy))
     expected, _ = straight.judge(records)
 
     rows: dict[bytes, bytes] = {}
     heard: list = []
-    worker = Intake(0, RULES, score_many, policy)
+    worker = in_force(Intake(0, Versions(RULES), score_many, policy))
     position = 0
     for _ in range(data.draw(st.integers(0, 4))):
         end = data.draw(st.integers(position, len(records)))
@@ -203,7 +211,7 @@ def test_killed_anywhere_and_read_again_it_tells_everything_once_more_at_most_an
                 changed = changed[:-1]  # killed before the books, which are written last
             rows |= dict(changed)
         if data.draw(st.booleans()):
-            worker = Intake(0, RULES, score_many, policy, sorted(rows.items()))
+            worker = in_force(Intake(0, Versions(RULES), score_many, policy, sorted(rows.items())))
             position = data.draw(st.integers(0, worker.books.offset + 1))
     heard += worker.judge(records[position:])[0]
 
@@ -214,7 +222,7 @@ def test_killed_anywhere_and_read_again_it_tells_everything_once_more_at_most_an
 
 @given(EVENTS)
 def test_every_record_falls_into_exactly_one_class(events):
-    one = Intake(0, RULES, score_many, POLICY._replace(rejected_share=1.0))
+    one = in_force(Intake(0, Versions(RULES), score_many, POLICY._replace(rejected_share=1.0)))
 
     _, counts = one.judge(log_of(events))
 

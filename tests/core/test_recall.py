@@ -12,7 +12,9 @@ from streams.core.recall import words_of
 from streams.core.removals import GONE
 from streams.core.rules import load_rules
 from streams.core.strip import ROW
+from streams.core.versions import Versions
 from streams.records import Hit, Mention, Origin, Sentiment, encode
+from tests.core.test_intake import in_force
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 RULES = """
@@ -29,9 +31,10 @@ def score_many(texts, langs, names):
     return [Sentiment("negative" if "burns" in text else "neutral") for text in texts]
 
 
-def intake(*, rules: str = RULES, remembered: int = 1000, key: bytes = b"", rows=()) -> Intake:
+def intake(*later: str, remembered: int = 1000, key: bytes = b"", rows=()) -> Intake:
+    """Judging by RULES, or by those published later, the last of which is in force."""
     policy = Policy(timedelta(minutes=15), timedelta(minutes=5), 0.9, 1000, remembered, key)
-    return Intake(2, load_rules(rules), score_many, policy, rows)
+    return in_force(Intake(2, Versions(*map(load_rules, (RULES, *later))), score_many, policy, rows))
 
 
 def mention(name: str = "x:1", text: str | None = "my acme burns", **fields) -> Mention:
@@ -158,14 +161,17 @@ def test_what_an_earlier_log_held_has_expired(log):
     assert log.intake.recall.place_of("x:1") == "expired"
 
 
-def test_where_rules_have_changed_both_is_told_what_they_say_now_and_who_was_told_then(log):
+def test_a_mention_is_judged_by_the_rules_of_when_it_came_also_where_others_are_in_force_now(log):
     log.hear(mention())
-    log.intake = intake(rules=RULES.replace("match: acme", "match: wile"), rows=log.intake.changed_rows())
+    later = RULES.replace("match: acme", "match: acme AND fire")
+    log.intake = intake(later, rows=log.intake.changed_rows())
+    log.intake.adopt(1, 1)
+    log.hear(mention("x:2", "my acme is on fire"))
 
-    told = log.recall()
+    before, after = log.recall(), log.recall("x:2")
 
-    assert (told.matched.brands, told.told_to) == ((), ("acme",))
-    assert told.rules_version == load_rules(RULES.replace("match: acme", "match: wile")).version
+    assert ([one.brand for one in before.matched.brands], before.told_to) == (["acme"], ("acme",))
+    assert [one.rules_version for one in (before, after)] == [load_rules(one).version for one in (RULES, later)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from streams.core.intake import Intake, Policy, RawRecord, SetAside, TakeAway
 from streams.core.removals import Removals
 from streams.core.rules import load_rules
 from streams.core.strip import ROW
+from streams.core.versions import Versions
 from streams.records import Mention, ScoredMention, Sentiment, encode
+from tests.core.test_intake import in_force
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RULES = load_rules("ruleset: test\nbrands: [{id: dell, role: own, match: dell}]")
@@ -22,7 +24,10 @@ POLICY = Policy(timedelta(minutes=15), timedelta(minutes=5), rejected_share=1, r
 
 
 def intake(rows=(), policy: Policy = POLICY) -> Intake:
-    return Intake(0, RULES, lambda texts, *_: [Sentiment(label="neutral") for _ in texts], policy, rows)
+    def score_many(texts, *_):
+        return [Sentiment(label="neutral") for _ in texts]
+
+    return in_force(Intake(0, Versions(RULES), score_many, policy, rows))
 
 
 def record(offset: int, key: str, value: bytes) -> RawRecord:

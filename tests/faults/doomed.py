@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 """Where it dies: in the middle of delivering outputs, after it, in the middle of the rows, after they are acknowledged,
 after they are in RocksDB, after the offset is released for the commit."""
 
+SECOND_VERSION = b'"number":2}'
+"""How a RulesChanged ends that tells of it."""
+
 POINT, WHERE, TIMES = os.environ.get("GROUNDSWELL_DOOM", "told seen 1").split()
 left = int(TIMES)
 
@@ -53,6 +56,20 @@ def half_told(deliver: Callable) -> Callable:
             await deliver(self, [out for out in outs if (out.topic, out.partition) in targets[: len(targets) // 2]])
             die()
         return await deliver(self, outs)
+
+    return doomed
+
+
+def turned(deliver: Callable) -> Callable:
+    """It dies when it has told a topic of the second version of the rules, and of what it judged by it."""
+
+    async def doomed(self, outs):
+        outs = list(outs)
+        ends = await deliver(self, outs)
+        turns = [out for out in outs if out.topic.endswith(WHERE) and SECOND_VERSION in (out.value or b"")]
+        if turns and is_time(WHERE):
+            die()
+        return ends
 
     return doomed
 
@@ -152,6 +169,7 @@ def recovering(apply: Callable) -> Callable:
 
 PATCHES = {
     "half-told": (Outbox, "deliver", half_told),
+    "turned": (Outbox, "deliver", turned),
     "told": (RowTable, "write", told),
     "half-logged": (RowTable, "_log", half_logged),
     "logged": (RowTable, "_log", logged),

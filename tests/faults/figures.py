@@ -9,6 +9,7 @@ import msgspec
 
 from agents.detect import Detect
 from streams.core.books import BOOKS_KEY, CLASSES, Books
+from streams.core.versions import Versions
 from streams.keyed import CLOCK_KEY
 from streams.pages import LOG_KEY
 from streams.records import BrandStats, Mention
@@ -29,7 +30,7 @@ Bucket = tuple[str, int]
 def tallies(standing: Standing) -> dict[str, Tally]:
     """Each brand's tally, from its row."""
     return {
-        key.decode(): Detect(standing.settings, partition).load(msgspec.msgpack.decode(row)[2]).tally
+        key.decode(): Detect(standing.settings, Versions(), partition).load(msgspec.msgpack.decode(row)[2]).tally
         for (partition, key), row in standing.brands.items()
         if key not in (CLOCK_KEY, LOG_KEY)
     }

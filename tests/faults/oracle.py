@@ -16,6 +16,7 @@ import msgspec
 
 from agents.detect import Detect
 from streams.core.books import BOOKS_KEY, CLASSES, Books
+from streams.core.versions import Versions
 from streams.keyed import CLOCK_KEY
 from streams.pages import LOG_KEY
 from streams.records import ON_SCORED, Mark, Mention, Removal, ScoredMention, encode
@@ -246,7 +247,7 @@ def _miscounts(said: Iterable[Said], standing: Standing) -> tuple[list[str], int
     for one in said:
         (late if one.late else heard).update(one.brands)
     states = {
-        key.decode(): Detect(standing.settings, partition).load(msgspec.msgpack.decode(row)[2])
+        key.decode(): Detect(standing.settings, Versions(), partition).load(msgspec.msgpack.decode(row)[2])
         for (partition, key), row in standing.brands.items()
         if key not in (CLOCK_KEY, LOG_KEY)
     }

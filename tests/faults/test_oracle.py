@@ -12,9 +12,11 @@ from streams.core.books import BOOKS_KEY
 from streams.core.intake import Intake, Policy, RawRecord, ToBrand
 from streams.core.rules import load_rules
 from streams.core.sentiment import Scorer
+from streams.core.versions import Versions
 from streams.keyed import KeyedDesk
 from streams.records import ON_SCORED, encode
 from streams.settings import Settings
+from tests.core.test_intake import in_force
 from tests.faults import oracle, twin
 from tests.faults.oracle import Published, Standing, Story
 from tests.faults.unrest import Unrest, days_ago
@@ -37,7 +39,7 @@ class Record:
 def flow(said, appended_at: datetime = NOW) -> tuple[list[Published], Standing]:
     """One partition of each topic, undisturbed: what was published, and what stands afterwards."""
     published = [Published(one, 0, offset) for offset, one in enumerate(said)]
-    intake = Intake(0, load_rules(oracle.RULES, where="rules"), Scorer().score_many, POLICY)
+    intake = in_force(Intake(0, Versions(load_rules(oracle.RULES)), Scorer().score_many, POLICY))
     verdicts, _ = intake.judge([RawRecord(one.offset, appended_at, one.said.key, one.said.value) for one in published])
     told = [one for one in verdicts if isinstance(one, ToBrand)]
     scored = [Record(one.brand.encode(), encode(one.record), offset=offset) for offset, one in enumerate(told)]
@@ -62,7 +64,7 @@ def flow(said, appended_at: datetime = NOW) -> tuple[list[Published], Standing]:
 def counted(scored) -> KeyedDesk:
     decode = msgspec.json.Decoder(ON_SCORED).decode
     desk = KeyedDesk(
-        Detect(SETTINGS, 0), agent="detect", lanes=1, decode=decode, origin_of=lambda value, _: value.origin
+        Detect(SETTINGS, Versions(), 0), agent="detect", lanes=1, decode=decode, origin_of=lambda value, _: value.origin
     )
     desk.outs = list(desk.handle(scored, 0))
     return desk

@@ -15,8 +15,8 @@ import msgspec
 from agents import alerts, detect
 from agents.alerts import KeepAlerts
 from agents.detect import Detect
-from streams.core.policy import plans_of, policy_of
 from streams.core.rules import load_rules
+from streams.core.versions import Versions
 from streams.keyed import KeyedDesk
 from streams.records import ON_SCORED, ON_SPIKES
 from streams.topics import ALERTS, SPIKES
@@ -36,17 +36,16 @@ Log = Sequence["ConsumerRecord"]
 
 def differences(scored: Log, spikes: Log, told_alerts: Log, rules: str, settings: Settings) -> list[str]:
     """Say what stands on `spikes` or `alerts` that must not be there, what is missing, and what reads differently."""
-    loaded = load_rules(rules, where="rules")
-    policy, plans = policy_of(loaded), plans_of(loaded)
+    versions = Versions(load_rules(rules, where="rules"))
 
     def detection(partition: int) -> KeyedDesk[Any]:
-        work, decode = Detect(settings, partition, plans), msgspec.json.Decoder(ON_SCORED).decode
+        work, decode = Detect(settings, versions, partition), msgspec.json.Decoder(ON_SCORED).decode
         return KeyedDesk(
             work, agent="detect", lanes=settings.raw_partitions, decode=decode, origin_of=detect._origin
         )  # fmt: skip
 
     def alerting(partition: int) -> KeyedDesk[Any]:
-        work, decode = KeepAlerts(settings, policy, partition), msgspec.json.Decoder(ON_SPIKES).decode
+        work, decode = KeepAlerts(settings, versions, partition), msgspec.json.Decoder(ON_SPIKES).decode
         return KeyedDesk(work, agent="alerts", lanes=1, decode=decode, origin_of=alerts._origin)
 
     return [

@@ -22,6 +22,7 @@ from agents.http.problems import SAYS, Refused
 from agents.http.routing import Owners
 from streams.core.recall import Missing
 from streams.core.rules import load_rules
+from streams.core.versions import Versions
 from streams.settings import NOBODY, Settings
 from tests.http.described import check
 
@@ -50,6 +51,7 @@ class Worker:
 
     def __init__(self, *mine: int, elsewhere: dict[str, list[int]] | None = None, **settings: object) -> None:
         self.consumer = SimpleNamespace(positions={TP(RAW, 0): 0}, caught_up=lambda tp, end: False)
+        self.rulebook = SimpleNamespace(versions=Versions(RULES))
         self.groundswell = Settings(kafka_bootstrap="127.0.0.1:1", raw_partitions=1, **settings)
         self.ledgers = [Desks(*mine)]
         self.gave_up, self.rebalancing = None, False
@@ -60,7 +62,7 @@ class Worker:
 
 def client_of(worker: Worker, *middlewares: object) -> TestClient:
     web_app = web.Application(middlewares=middlewares)
-    add_api(web_app, worker, RULES)
+    add_api(web_app, worker)
     return TestClient(TestServer(web_app))
 
 
@@ -86,7 +88,7 @@ def test_the_description_is_valid_openapi():
 
 async def test_the_description_names_every_path_and_none_besides():
     web_app = web.Application()
-    add_api(web_app, Worker(), RULES)
+    add_api(web_app, Worker())
     assert set(document()["paths"]) == {resource.canonical for resource in web_app.router.resources()}
 
 

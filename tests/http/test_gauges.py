@@ -11,19 +11,23 @@ from prometheus_client import REGISTRY
 from agents.detect import Brand
 from agents.http.gauges import Gauges
 from streams.core.detectors.independence import Voices
+from streams.core.intake import rule_names
 from streams.core.rules import load_rules
 from streams.core.tally import Tally
+from streams.core.versions import Versions
 from streams.ledger import Standing
 from streams.logs import Handled
+from streams.metrics import RULE_MATCHES
 from streams.pages import Page
 from streams.records import BrandStats, Expected, Figures
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 RULES = load_rules("ruleset: gauges\nbrands:\n  - {id: acme, match: acme}\n  - {id: hooli, match: hooli}\n")
+WITHOUT_HOOLI = load_rules("ruleset: gauges\nbrands:\n  - {id: acme, match: acme}\n")
 
 
-def ledger(agent: str, states: dict[str, object], standing: Standing | None = None) -> SimpleNamespace:
-    desk = SimpleNamespace(states=lambda: iter(states.items()))
+def ledger(agent: str, states: dict[str, object], standing: Standing | None = None, rules="") -> SimpleNamespace:
+    desk = SimpleNamespace(states=lambda: iter(states.items()), rules=rules or None if agent == "intake" else rules)
     return SimpleNamespace(
         agent=agent, table=f"{agent}s", standing=lambda now_s: standing, desks=lambda: iter([(0, desk)])
     )
@@ -50,8 +54,9 @@ def incidents(*alerts: tuple[str, str]) -> SimpleNamespace:
     return SimpleNamespace(alerts=SimpleNamespace(open=dict(enumerate(told))))
 
 
-def looked(*ledgers: SimpleNamespace) -> None:
-    Gauges(SimpleNamespace(ledgers=list(ledgers)), RULES).look()
+def looked(*ledgers: SimpleNamespace, versions: Versions | None = None) -> None:
+    rulebook = SimpleNamespace(versions=versions or Versions(RULES))
+    Gauges(SimpleNamespace(ledgers=list(ledgers), rulebook=rulebook)).look()
 
 
 def value(name: str, **labels: str) -> float | None:
@@ -109,9 +114,25 @@ def test_while_nothing_is_recovered_no_lag_is_made_up():
 
 
 def test_the_rules_in_use_are_named_and_counted():
-    looked()
+    looked(ledger("intake", {}, rules=RULES))
     assert value("rules", kind="brand") == 2
     assert value("rules_info", ruleset="gauges", version=RULES.version[:12]) == 1
+
+
+def test_what_the_rules_name_no_more_is_no_label_any_more():
+    for rule in rule_names(RULES):
+        RULE_MATCHES.labels(rule).inc()
+    versions = Versions(RULES, WITHOUT_HOOLI)
+    states = {"acme": brand(1, 0), "hooli": brand(1, 0)}
+
+    looked(ledger("intake", {}, rules=RULES), ledger("detect", states, rules=RULES.version), versions=versions)
+    assert value("brand_mentions", brand="hooli") == value("rule_matches_total", rule="hooli.match") == 1
+
+    desks = ledger("intake", {}, rules=WITHOUT_HOOLI), ledger("detect", states, rules=WITHOUT_HOOLI.version)
+    looked(*desks, versions=versions)
+    assert value("brand_mentions", brand="hooli") is value("rule_matches_total", rule="hooli.match") is None
+    assert value("brand_mentions", brand="acme") == value("rule_matches_total", rule="acme.match") == 1
+    assert value("rules_info", ruleset="gauges", version=RULES.version[:12]) is None
 
 
 # -- how far behind a partition is --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from agents.cli.localkafka import free_port
 from agents.http.server import serve
 from streams.consumer import now_s
 from streams.core.rules import load_rules
+from streams.core.versions import Versions
 from streams.settings import Settings, SettingsError
 from streams.watchdog import Judge, Thing
 
@@ -30,10 +31,11 @@ class Worker:
     def __init__(self, **settings: object) -> None:
         self.groundswell = Settings(**{"http_port": free_port(), **settings})
         self.ledgers = []
+        self.rulebook = SimpleNamespace(versions=Versions(RULES))
         self.gave_up, self.should_stop, self.in_recovery, self.rebalancing = None, False, False, False
         self.consumer = SimpleNamespace(heartbeat_at=now_s(), positions={SCORED: 7}, source_partitions=lambda: {SCORED})
         self.watchdog = SimpleNamespace(still={})
-        serve(self, RULES)
+        serve(self)
 
     def keep_running_from_the_start(self, service) -> None:
         self.web_app = service._runner.app
