@@ -93,7 +93,7 @@ class Brand:
 
     __slots__ = ("detectors", "ears", "stats", "tally", "voices")
 
-    def __init__(self, tally: Tally, detectors: dict[str, Any], voices: Voices, ears: Ears) -> None:
+    def __init__(self, tally: Tally, detectors: dict[str, Any], voices: Voices | None, ears: Ears) -> None:
         self.tally, self.detectors, self.voices, self.ears = tally, detectors, voices, ears
         self.stats: BrandStats | None = None
         """As published last, by this worker."""
@@ -113,7 +113,7 @@ class Detect:
 
     def begin(self) -> Brand:
         """Detectors start with the first mention that moves a bucket."""
-        return Brand(Tally(), {}, self._independence.start(0.0), Ears())
+        return Brand(Tally(), {}, None, Ears())
 
     def apply(self, key: str, state: Brand, value: ScoredMention | Removal) -> Iterator[Out]:
         """Count a mention and ask the detectors; forget what was removed, and tell those who show it."""
@@ -141,6 +141,7 @@ class Detect:
             return
         plan = self._plans.get(key, NO_PLAN)
         heard = _heard(value, self._author_key)
+        state.voices = state.voices or self._independence.start(heard.at_s)
         heard = replace(heard, voice=self._independence.hear(state.voices, heard))
         tally.add(value, heard.author >> 32, heard.voice, plan.hazards)
         state.ears.hear(heard.source, heard.at_s)
@@ -164,7 +165,7 @@ class Detect:
         if state.tally.left:
             return ()
         state.tally = Tally(applied=state.tally.applied, late=state.tally.late, left=True)
-        state.detectors, state.voices, state.ears, state.stats = {}, self._independence.start(0.0), Ears(), None
+        state.detectors, state.voices, state.ears, state.stats = {}, None, Ears(), None
         return [Out(self._stats, self._partition, key.encode(), None)]
 
     def relay(self, value: Removal | RulesChanged) -> Iterable[Out]:
@@ -211,7 +212,9 @@ class Detect:
 
     def load(self, row: bytes) -> Brand:
         """A detector that is no longer registered is forgotten; a new one starts with the next mention."""
-        tally, detectors, voices, ears = msgspec.msgpack.decode(row, type=tuple[Tally, dict[str, bytes], Voices, Ears])
+        tally, detectors, voices, ears = msgspec.msgpack.decode(
+            row, type=tuple[Tally, dict[str, bytes], Voices | None, Ears]
+        )
         states = {
             name: msgspec.msgpack.decode(one, type=self._detectors[name].state_type)
             for name, one in detectors.items()

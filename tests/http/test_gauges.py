@@ -10,9 +10,9 @@ from prometheus_client import REGISTRY
 
 from agents.detect import Brand
 from agents.http.gauges import Gauges
-from streams.core.detectors.independence import Voices
 from streams.core.intake import rule_names
 from streams.core.rules import load_rules
+from streams.core.silence import Ears
 from streams.core.tally import Tally
 from streams.core.versions import Versions
 from streams.ledger import Standing
@@ -35,7 +35,7 @@ def ledger(agent: str, states: dict[str, object], standing: Standing | None = No
 
 def brand(mentions: int, negative: int) -> Brand:
     span = {"start": AT, "span_s": 60}
-    state = Brand(Tally(), {}, Voices())
+    state = Brand(Tally(), {}, None, Ears())
     state.stats = BrandStats(
         brand="any",
         at=AT,
