@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Told(Struct):
     """Of a record of `mentions.scored`, what is counted here."""
 
-    kind: Literal["mention", "removal", "mark"]
+    kind: Literal["mention", "removal", "mark", "rules_changed"]
     origin: Origin
     brand: str | None = None
     observed_at: Time | None = None

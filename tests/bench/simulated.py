@@ -35,6 +35,7 @@ from streams.core.intake import Intake, Policy, RawRecord, ToBrand
 from streams.core.redeliveries import fingerprint
 from streams.core.rules import Rules, load_rules
 from streams.core.sentiment import Scorer
+from streams.core.versions import Versions
 from streams.outbox import Out
 from streams.records import Alert, Origin, RulesChanged, ScoredMention, encode
 from streams.settings import load_settings
@@ -116,7 +117,8 @@ def case_of(job: Job, number: int, *, cache: Path | None = None) -> Case:
 
 def _tell(world: World, number: int) -> Case:
     life, rules = world.lives[number], world.rules()
-    intake = Intake(0, _load(rules), _scorer().score_many, INTAKE)
+    intake = Intake(0, Versions(_load(rules)), _scorer().score_many, INTAKE)
+    intake.adopt(0, -1)
     mentions: list[ScoredMention] = []
     batch: list[RawRecord] = []
     for offset, said in enumerate(life.tell()):
