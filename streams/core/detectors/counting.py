@@ -135,8 +135,9 @@ class Counting:
                 if deaf:
                     self._episodes.wait(episode)
                     continue
-                score = max(other, self._tracker.completed(tracks, series))
-                if self._episodes.listen(episode, tracks.bin, score):
+                score, present = self._tracker.completed(tracks, series)
+                score = max(other, score)
+                if self._episodes.listen(episode, tracks.bin, score, max(other, present)):
                     signs.append(self._sign(storms, series, "over", at_s=at_s, score=score))
             self._tracker.turn(tracks, _going_on(storms) if going_on else (), deaf=deaf)
         self._tracker.carry(tracks)

@@ -63,10 +63,13 @@ class Episodes:
         episode.score = score
         return episode
 
-    def listen(self, episode: Episode, bin_: int, score: float) -> bool:
-        """A bin is complete: has it been quiet long enough since the last loud one? Then it is over now."""
+    def listen(self, episode: Episode, bin_: int, score: float, present: float) -> bool:
+        """A bin is complete: has it been quiet long enough since the last loud one? Then it is over now.
+
+        How quiet it is, is what `present` says: the score without what is some hours old.
+        """
         episode.peak, episode.peak_bin = max(self._faded(episode, bin_), score), max(episode.peak_bin, bin_)
-        if score >= self._quiet_score:
+        if present >= self._quiet_score:
             episode.loud_bin = max(episode.loud_bin, bin_)
         if bin_ - episode.loud_bin < self._quiet_bins:
             return False

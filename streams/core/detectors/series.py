@@ -140,6 +140,11 @@ class Usual:
         long = self._evidence(1, sums.lasting_weight + more, sums.lasting_expected, lasting.alpha)
         return (self.tails.surprise(burst.tail, loud) + self.tails.surprise(lasting.tail, long)) / 2
 
+    def at_present(self, series: Series, sums: Sums) -> float:
+        """The surprise of the short memory alone: a storm that has passed stays in the long one for hours."""
+        burst = series.memories[0]
+        return self.tails.surprise(burst.tail, self._evidence(0, sums.weight, sums.expected, burst.alpha))
+
     def missing(self, series: Series, sums: Sums, threshold: float) -> int:
         """How many mentions more, all of them now, would surprise by `threshold`; below 0, how many fewer still would."""
         # What exceeds neither expectation is no surprise.

@@ -89,10 +89,11 @@ class Tracker:
             self.usual.add(track.sums, mentions, tracks.head - bin_)
         return self.usual.surprise(track.past, track.sums)
 
-    def completed(self, tracks: Tracks, series: str) -> float:
-        """The surprise at the end of the bin that time is in."""
+    def completed(self, tracks: Tracks, series: str) -> tuple[float, float]:
+        """The surprise at the end of the bin that time is in, and that of the short memory alone."""
         track = tracks.by_series[series]
-        return self.usual.surprise(track.past, self.sums(tracks, track, tracks.bin))
+        sums = self.sums(tracks, track, tracks.bin)
+        return self.usual.surprise(track.past, sums), self.usual.at_present(track.past, sums)
 
     def turn(self, tracks: Tracks, unusual: Container[str], *, deaf: bool) -> None:
         """Time goes on to the next bin and one more is sealed.
