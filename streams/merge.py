@@ -15,6 +15,8 @@ from collections import OrderedDict
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streams.records import Mark
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -63,8 +65,11 @@ class Merge:
         """Take the next record of the log; yield what may be applied now, in order."""
         lane = origin.partition
         known = self._reached.get(lane)
-        if known is None or (time is not None and time > known):
+        if time is not None and (known is None or time > known):
             self._reached[lane] = known = time
+            self._horizon = self._lowest()
+        elif lane not in self._reached and isinstance(value, Mark):
+            self._reached[lane] = None  # only a mark without a time says that the lane holds nothing
             self._horizon = self._lowest()
         said = Said(key, value, origin, known)
         if known is None:

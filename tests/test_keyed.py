@@ -211,6 +211,15 @@ def test_lanes_are_applied_in_the_order_of_time_whichever_comes_first():
     assert states(one) == states(other) == {"dell": in_order}
 
 
+def test_what_has_no_time_does_not_say_that_its_lane_is_empty():
+    one = desk(lanes=2)
+    gone = Record(None, encode(Removal(origin=Origin(0, 1, 0), why="deleted", id="x")))
+
+    one.handle([gone, said("dell", 0, 60), said("dell", 1, 30, lane=1), mark(60, 1)], 0)
+
+    assert states(one) == {"dell": ["1.1", "0.0"]}
+
+
 def test_a_lane_keeps_its_order_whatever_its_mentions_say():
     one = desk(lanes=2)
 
