@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from streams.records import Origin
 
-PATIENCE_MS = 5_000
-"""A raw partition that nobody works on holds no page back for longer."""
+PATIENCE_MS = 30_000
+"""As long as it takes until somebody else works on the partitions of a worker that died; no page is held back for longer."""
 
 MOST_WAITING = 10_000
 """Records, of one keyed partition."""

@@ -56,7 +56,8 @@ class Prominence(Struct, array_like=True):
             if counts[0] >= least and (lift := _lift(counts, now, slow) * scale) > best:
                 best = lift
         if len(words) > MOST:
-            self.words = dict(sorted(words.items(), key=lambda item: -item[1][0])[:KEPT])
+            latest = sorted(words, key=lambda word: words[word][0], reverse=True)[:KEPT]
+            self.words = {word: words[word] for word in latest}
         return best
 
     def rising(self, at_s: float) -> tuple[Term, ...]:

@@ -8,6 +8,7 @@ are still there when it is made, however busy the brand is.
 from __future__ import annotations
 
 from math import log
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
@@ -39,6 +40,8 @@ class Kept(Struct, array_like=True, frozen=True):
     sample: Sample
     group: Group
     strength: float
+    lasts: float
+    """What has more of this outlives what has less, now and ever after."""
     issues: tuple[str, ...] = ()
 
     @property
@@ -51,10 +54,11 @@ def keep(kept: list[Kept], mention: ScoredMention, *, lift: float, copy: bool, h
     """Return what is kept once a mention has come, whose most unusual word is `lift` times as frequent as usual."""
     group: Group = "hazard" if hazard else "negative" if mention.sentiment.label == "negative" else "other"
     strength = round(log(max(lift, 1.0)) - COPY_COSTS * copy, 3)
+    lasts = strength + mention.observed_at.timestamp() / AGES_S
     rivals = [other for other in kept if other.group == group]
     if len(rivals) >= KEPT[group]:
-        weakest = min(rivals, key=_lasts)
-        if strength + mention.observed_at.timestamp() / AGES_S < _lasts(weakest):
+        weakest = min(rivals, key=attrgetter("lasts"))
+        if lasts < weakest.lasts:
             return kept
         kept = [other for other in kept if other is not weakest]
     sample = Sample(
@@ -67,12 +71,7 @@ def keep(kept: list[Kept], mention: ScoredMention, *, lift: float, copy: bool, h
         url=mention.url,
         followers=mention.author_followers,
     )
-    return [*kept, Kept(sample, group, strength, mention.issues)]
-
-
-def _lasts(kept: Kept) -> float:
-    """What has more of this outlives what has less, now and ever after."""
-    return kept.strength + kept.at_s / AGES_S
+    return [*kept, Kept(sample, group, strength, lasts, mention.issues)]
 
 
 def text_of(mention: ScoredMention) -> str:

@@ -48,7 +48,9 @@ class Tally(Struct):
         at = mention.observed_at.timestamp()
         label = LABELS.index(mention.sentiment.label)
         for span, buckets in self.buckets.items():
-            counts = buckets.setdefault(int(at // span) * span, [0] * len(LABELS))
+            start = int(at // span) * span
+            if (counts := buckets.get(start)) is None:
+                counts = buckets[start] = [0] * len(LABELS)
             counts[label] += 1
             if len(buckets) > MOST_BUCKETS:
                 del buckets[min(buckets)]

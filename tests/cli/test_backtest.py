@@ -163,16 +163,33 @@ async def alerts_of(settings: Settings) -> list[Alert]:
     return [msgspec.json.decode(one, type=Alert) for one in said]
 
 
-@pytest.mark.timeout(120)
-async def test_a_real_run_of_the_same_file_says_the_same_and_explain_comes_to_the_published_numbers(
-    kafka, prefix, tmp_path
+def parts(file: Path, *shares: float) -> list[Replay]:
+    """A recorded file, cut into several."""
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    ends = [0, *(int(share * len(lines)) for share in shares), len(lines)]
+    cut = [file.with_stem(f"{file.stem}-{number}") for number in range(len(ends) - 1)]
+    for one, begin, end in zip(cut, ends, ends[1:], strict=False):
+        one.write_text("".join(lines[begin:end]), encoding="utf-8")
+    return [Replay(one) for one in cut]
+
+
+@pytest.mark.timeout(180)
+async def test_real_workers_that_come_and_die_say_the_same_and_explain_comes_to_the_published_numbers(
+    kafka, prefix, tmp_path, capsys
 ):
+    """Four raw partitions: they move to a second worker on the way, and then the first one is killed."""
     rules, file = ruled(tmp_path, name="tested.yaml"), recorded(tmp_path)
+    first, second, third = parts(file, 0.5, 0.8)
     [page] = lines_of(await asyncio.to_thread(backtest, "--rules", rules, "--input", file))
     async with Flow(kafka, prefix, tmp_path, rules=RULES) as flow:
-        flow.start_worker("a")
+        worker = flow.start_worker("a")
         await flow.shared()
-        await listen_to_all(await listeners_of(flow.settings, [Replay(file)]))
+        await listen_to_all(await listeners_of(flow.settings, [first]))
+        flow.start_worker("b")
+        await flow.shared()
+        await listen_to_all(await listeners_of(flow.settings, [second]))
+        await flow.kill(worker)
+        await listen_to_all(await listeners_of(flow.settings, [third]))
         await flow.settled()
         terminal = Terminal(flow.settings)
         live = await alerts_of(flow.settings)
@@ -182,6 +199,9 @@ async def test_a_real_run_of_the_same_file_says_the_same_and_explain_comes_to_th
         differs = await asyncio.to_thread(terminal.run, "explain", page["id"], "--rules", str(other), "--json")
 
     fired = next(one for one in live if one.change == "fired")
+    early_s = (fired.at - at(page["fired_at"])).total_seconds()
+    with capsys.disabled():
+        print(f"\n  live {early_s:+.3f} s and {fired.evidence.observed - page['evidence']['observed']:+g} mentions from backtest.", end="")
     assert {one.id for one in live} == {page["id"]} == {again["id"]}
     assert abs(fired.at - at(page["fired_at"])) < timedelta(seconds=60)
     assert abs(fired.evidence.observed - page["evidence"]["observed"]) <= 3

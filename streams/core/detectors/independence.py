@@ -8,6 +8,8 @@ memories are of fixed size, and the newest takes the place of the oldest.
 
 from __future__ import annotations
 
+from operator import eq
+from struct import Struct as Layout
 from typing import Final
 
 import msgspec
@@ -24,6 +26,8 @@ ROWS = HASHES // BANDS
 SLOTS = 1024  # of each band
 ALIKE = 9
 """Of HASHES: more than half of the words are the same. By chance, about one comparison in 10^9."""
+MOST_BITS_APART = 8 * (HASHES - ALIKE)
+"""Digests with more unequal bits have too many unequal bytes: nine of ten comparisons need no closer look."""
 FEWEST_WORDS = 4
 """Of fewer words, people say the same thing independently: "love it"."""
 COPY_WEIGHT, REPEAT_WEIGHT = 0.25, 0.1
@@ -33,17 +37,23 @@ REPEAT_S = 6 * 3600
 KNOWN_BITS = 1 << 15
 """Bits of one of the two generations of known authors; half full, the older is forgotten."""
 
+_words_of_32_bits: Final = Layout(f"<{HASHES}I").pack
+_halves: Final = Layout("<2Q").unpack_from
+
 
 class Voices(Struct, array_like=True):
-    """One brand's memory. `digests` holds HASHES bytes for each of the latest texts, `bands` where in it to look."""
+    """One brand's memory. `digests` holds HASHES bytes for each of the latest texts, `bands` where in it to look.
+
+    What nothing is in yet is empty: most brands are small.
+    """
 
     texts: int = 0
-    digests: bytearray = msgspec.field(default_factory=lambda: bytearray(HASHES * TEXTS))
+    digests: bytearray = msgspec.field(default_factory=bytearray)
     bands: bytearray = msgspec.field(default_factory=lambda: bytearray(2 * BANDS * SLOTS))
     spoke: dict[int, int] = {}
     """When each author, by 32 bits of the hash, spoke last."""
     known: bytearray = msgspec.field(default_factory=lambda: bytearray(KNOWN_BITS // 8))
-    known_before: bytearray = msgspec.field(default_factory=lambda: bytearray(KNOWN_BITS // 8))
+    known_before: bytearray = msgspec.field(default_factory=bytearray)
     known_bits: int = 0
 
 
@@ -71,18 +81,18 @@ def _copied(state: Voices, words: tuple[str, ...]) -> bool:
     sketch = RMinHash(num_perm=HASHES, seed=1)
     sketch.update(words)
     hashes = sketch.digest()
-    digest = bytes([value & 0xFF for value in hashes])
+    digest = _words_of_32_bits(*hashes)[::4]  # the lowest byte of each
+    low, high = _halves(digest)
     digests, bands = state.digests, memoryview(state.bands).cast("H")
     place, found = state.texts % TEXTS, False
-    for band in range(BANDS):
-        first = band * ROWS
-        slot = (
-            band * SLOTS
-            + (hashes[first] ^ hashes[first + 1] * 3 ^ hashes[first + 2] * 5 ^ hashes[first + 3] * 7) % SLOTS
-        )
-        if not found and bands[slot]:
-            at = (bands[slot] - 1) * HASHES
-            found = sum(map(int.__eq__, digest, digests[at : at + HASHES])) >= ALIKE
+    rows = zip(hashes[::ROWS], hashes[1::ROWS], hashes[2::ROWS], hashes[3::ROWS], strict=True)
+    for band, (one, two, three, four) in enumerate(rows):
+        slot = band * SLOTS + (one ^ two * 3 ^ three * 5 ^ four * 7) % SLOTS
+        if not found and (before := bands[slot]):
+            at = (before - 1) * HASHES
+            other_low, other_high = _halves(digests, at)
+            if (low ^ other_low).bit_count() + (high ^ other_high).bit_count() <= MOST_BITS_APART:
+                found = sum(map(eq, digest, digests[at : at + HASHES])) >= ALIKE
         bands[slot] = place + 1
     digests[place * HASHES : (place + 1) * HASHES] = digest
     state.texts += 1
@@ -103,7 +113,8 @@ def _first_seen(state: Voices, author: int) -> bool:
     known = state.known
     if known[byte] & bit:
         return False
-    first = not state.known_before[byte] & bit
+    before = state.known_before
+    first = not (before and before[byte] & bit)
     known[byte] |= bit
     state.known_bits += 1
     if state.known_bits > KNOWN_BITS // 2:

@@ -12,6 +12,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from streams.core.chunks import ChunkMemory
+
 LONGEST_TEXT = 2_000
 MOST_WORDS = 120
 LONGEST_WORD = 24
@@ -33,24 +35,40 @@ _EMPTY: Final = frozenset(
 """English words that carry no topic. What a brand's people say all the time is learned, not listed."""
 
 
+class _Words(ChunkMemory[tuple[str, ...]]):
+    """The words of each chunk of a text that is all ASCII, caseless already."""
+
+    def work_out(self, chunk: str) -> tuple[str, ...]:
+        return tuple([word[:LONGEST_WORD] for word in _WORD.findall(chunk) if word])
+
+
+class _OtherWords(ChunkMemory[tuple[str, ...]]):
+    """The words of each chunk of any other text."""
+
+    def work_out(self, chunk: str) -> tuple[str, ...]:
+        words: list[str] = []
+        for word in _WORD.findall(chunk):
+            if _UNSPACED.search(word):
+                words += (word[at : at + 2] for at in range(len(word) - 1))
+            elif word:
+                words.append(word.replace("’", "'")[:LONGEST_OTHER])
+        return tuple(words)
+
+
+_words, _other_words = _Words(), _OtherWords()
+
+
 @lru_cache(REMEMBERED)
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text in their order, caseless; at most MOST_WORDS, each cut to its LONGEST."""
     text = text[:LONGEST_TEXT].casefold()
     if text.startswith("rt"):
         text = _REPOST.sub("", text, count=1)
-    found = [word for word in _WORD.findall(text) if word][:MOST_WORDS]
-    if text.isascii():
-        return tuple([word[:LONGEST_WORD] for word in found])
-    words: list[str] = []
-    for word in found:
-        if _UNSPACED.search(word):
-            words += (word[at : at + 2] for at in range(len(word) - 1))
-        else:
-            words.append(word.replace("’", "'")[:LONGEST_OTHER])
-    return tuple(words[:MOST_WORDS])
+    words_in = _words if text.isascii() else _other_words
+    return tuple([word for chunk in text.split() for word in words_in[chunk]][:MOST_WORDS])
 
 
-def terms_in(words: tuple[str, ...]) -> list[str]:
+@lru_cache(REMEMBERED)
+def terms_in(words: tuple[str, ...]) -> tuple[str, ...]:
     """Each word that may carry a topic, once, in the order of the text."""
-    return [word for word in dict.fromkeys(words) if len(word) > 1 and word not in _EMPTY]
+    return tuple([word for word in dict.fromkeys(words) if len(word) > 1 and word not in _EMPTY])
