@@ -155,7 +155,7 @@ class Ledger(Service, Generic[D]):
             delivered = await self._deliver(page, page.desk.handle(records, started))
         if not delivered or self._pages.get(bundle.tp.partition) is not page:
             return  # handed over meanwhile: whoever owns it now reads these records again
-        page.position, page.handled = records[-1].offset + 1, Handled(records[-1].offset, records[-1].timestamp)
+        page.note(records)
         self._consumer.positions[bundle.tp] = page.position
         metrics.BUNDLE_SECONDS.labels(self.agent).observe(monotonic() - started)
 
@@ -199,7 +199,7 @@ class Ledger(Service, Generic[D]):
         if rows or at_any_rate or now - page.written_at >= self._settings.session_timeout_s:
             if not self._still_ours(page):
                 return
-            log = msgspec.msgpack.encode(page.handled)
+            log = msgspec.msgpack.encode(page.covered(covered))
             written = [*rows, (LOG_KEY, log)]
             await self._table.write(self._app.outbox, page.tp.partition, written)
             page.measure(written)

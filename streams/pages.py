@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
@@ -48,16 +49,40 @@ def read_handled(row: bytes | None) -> Handled:
 class Page(Generic[D]):
     """One assigned partition: its desk, how far it has got, and what that rests on."""
 
-    __slots__ = ("desk", "generation", "handled", "position", "rested_at", "sizes", "tp", "written_at")
+    __slots__ = (
+        "_covered",
+        "_read",
+        "desk",
+        "generation",
+        "handled",
+        "position",
+        "rested_at",
+        "sizes",
+        "tp",
+        "written_at",
+    )
 
     def __init__(self, tp: TP, desk: D, generation: int, position: int, handled: Handled) -> None:
         self.tp, self.desk, self.generation, self.position = tp, desk, generation, position
         self.handled = handled
+        self._covered = handled
+        self._read: deque[Handled] = deque()
         self.written_at = float("-inf")
         self.rested_at = float("-inf")
         """When nothing was left to do, monotonic seconds."""
         self.sizes: dict[bytes, int] = {}
         """Of each row in the table, key and value, bytes."""
+
+    def note(self, records: Sequence[ConsumerRecord]) -> None:
+        """The desk has these; all before them it had."""
+        self._read.extend(Handled(record.offset, record.timestamp) for record in records)
+        self.position, self.handled = records[-1].offset + 1, self._read[-1]
+
+    def covered(self, position: int) -> Handled:
+        """The last record before a position that only ever grows."""
+        while self._read and self._read[0].offset < position:
+            self._covered = self._read.popleft()
+        return self._covered
 
     def measure(self, rows: Iterable[Row]) -> None:
         """Rows stand in the table now."""

@@ -72,15 +72,16 @@ class Witness(Struct):
             repeats[0] += voice.copy
             repeats[1] += voice.first_seen
         lift = self.prominence.hear(mention.text or mention.title or "", at_s)
-        hazard = any(issue in hazards for issue in mention.issues)
+        hazard = bool(mention.issues) and any(issue in hazards for issue in mention.issues)
         self.kept = keep(self.kept, mention, lift=lift, copy=voice.copy, hazard=hazard)
         self.rules_version = mention.rules_version
 
     def _count(self, hour: int, mention: ScoredMention) -> None:
-        facets = self.facets.setdefault(hour, {})
-        names = [f"source:{mention.source}", *(f"issue:{issue}" for issue in mention.issues)]
-        if (place := mention.place) is not None:
-            names += [f"place:{name[:FACET_CHARS]}" for name in (place.country, place.region, place.city) if name][:1]
+        if (facets := self.facets.get(hour)) is None:
+            facets = self.facets[hour] = {}
+        names = [f"source:{mention.source}", *[f"issue:{issue}" for issue in mention.issues]]
+        if (place := mention.place) is not None and (name := place.country or place.region or place.city):
+            names.append(f"place:{name[:FACET_CHARS]}")
         for name in names:
             if name in facets or len(facets) < FACETS:
                 facets[name] = facets.get(name, 0) + 1

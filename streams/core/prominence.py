@@ -42,7 +42,11 @@ class Prominence(Struct, array_like=True):
 
     def hear(self, text: str, at_s: float) -> float:
         """Count a mention's words once each; returns the lift of the one that is most above its usual."""
-        now, slow = self._weights(at_s)
+        if not self.words:
+            self.since_s = at_s
+        elif at_s - self.since_s > SCALE_BACK * LATELY_S:
+            self._scale_back(at_s)
+        now, slow = self._at(at_s)
         self.lately += now
         self.usually += slow
         best, words, scale, least = 1.0, self.words, self._scale(now, slow), LEAST * now
@@ -76,18 +80,14 @@ class Prominence(Struct, array_like=True):
         lately = self.lately / now
         return (max(0.0, self.usually / slow - lately) + DOUBT) / max(lately, 1.0)
 
-    def _weights(self, at_s: float) -> tuple[float, float]:
-        if not self.words:
-            self.since_s = at_s
-        if at_s - self.since_s > SCALE_BACK * LATELY_S:
-            now, slow = self._at(at_s)
-            self.since_s, self.lately, self.usually = at_s, self.lately / now, self.usually / slow
-            self.words = {word: [counts[0] / now, counts[1] / slow] for word, counts in self.words.items()}
-        return self._at(at_s)
+    def _scale_back(self, at_s: float) -> None:
+        now, slow = self._at(at_s)
+        self.since_s, self.lately, self.usually = at_s, self.lately / now, self.usually / slow
+        self.words = {word: [counts[0] / now, counts[1] / slow] for word, counts in self.words.items()}
 
     def _at(self, at_s: float) -> tuple[float, float]:
         ahead = max(at_s - self.since_s, -SCALE_BACK * LATELY_S)
-        return float(2.0 ** (ahead / LATELY_S)), float(2.0 ** (ahead / USUALLY_S))
+        return 2.0 ** (ahead / LATELY_S), 2.0 ** (ahead / USUALLY_S)
 
 
 def _lift(counts: Sequence[float], now: float, slow: float) -> float:

@@ -201,7 +201,10 @@ async def test_real_workers_that_come_and_die_say_the_same_and_explain_comes_to_
     fired = next(one for one in live if one.change == "fired")
     early_s = (fired.at - at(page["fired_at"])).total_seconds()
     with capsys.disabled():
-        print(f"\n  live {early_s:+.3f} s and {fired.evidence.observed - page['evidence']['observed']:+g} mentions from backtest.", end="")
+        print(
+            f"\n  live {early_s:+.3f} s and {fired.evidence.observed - page['evidence']['observed']:+g} mentions from backtest.",
+            end="",
+        )
     assert {one.id for one in live} == {page["id"]} == {again["id"]}
     assert abs(fired.at - at(page["fired_at"])) < timedelta(seconds=60)
     assert abs(fired.evidence.observed - page["evidence"]["observed"]) <= 3

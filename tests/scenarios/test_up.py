@@ -72,7 +72,7 @@ async def test_the_battery_story_fires_and_resolves_on_screen_and_at_the_webhook
         shown = (await process.communicate())[0].decode()
 
     assert process.returncode == 0, shown
-    assert re.search(r"set-up done.*FIRED \[\w+\] dell: \d+ negative mentions.*RESOLVED", shown, re.DOTALL), shown
+    assert re.search(r"set-up done.*FIRED \[\w+\] dell: \d+ people on battery fire.*RESOLVED", shown, re.DOTALL), shown
     assert re.search(
         r"FIRED.*battery_fire \d+.*- \d\d:\d\d \w+: .*(?:batter|burst|smoke|fire)", shown, re.DOTALL | re.IGNORECASE
     )

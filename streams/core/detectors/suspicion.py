@@ -65,8 +65,8 @@ def excess(observed: float, expected: float) -> float:
     return count * log(count / mean) - (count + shape) * log((count + shape) / (mean + shape))
 
 
-def rise_of(term: str, table: TermTable, scale: Scale) -> Rise | None:
-    """How a term rises, by the stronger of its two memories; None if it does not, or is no topic's.
+def rise_of(term: str, table: TermTable, scale: Scale, least: float = 0.0) -> Rise | None:
+    """How a term rises, by the stronger of its two memories; None if by less evidence than `least`, or it is no topic's.
 
     What was said lately does not count as usual: neither for how often a term is said, nor in which mood.
     """
@@ -74,19 +74,19 @@ def rise_of(term: str, table: TermTable, scale: Scale) -> Rise | None:
     if one is None:
         return None
     lately = UNIT / scale.recent
-    usual, usual_bad = max(one.usual - one.recent * lately, 0.0), max(one.usual_bad - one.bad * lately, 0.0)
+    usual = max(one.usual - one.recent * lately, 0.0)
     share = (usual + UNIT) / (whole.usual + UNKNOWN * UNIT)
     if share > STOP_SHARE:
         return None
-    mood = usual_mood(whole)
     fresh, recent = one.fresh / scale.fresh, one.recent / scale.recent
     fresh_of, recent_of = whole.fresh / scale.fresh, whole.recent / scale.recent
     evidence, observed, expected = max(
         (excess(fresh, share * fresh_of), fresh, share * fresh_of),
         (excess(recent, share * recent_of), recent, share * recent_of),
     )
-    if evidence <= 0:
+    if evidence <= 0 or evidence < least:
         return None
+    mood, usual_bad = usual_mood(whole), max(one.usual_bad - one.bad * lately, 0.0)
     own_mood = (usual_bad + PRIOR * UNIT * mood) / (usual + PRIOR * UNIT)
     return Rise(
         term,

@@ -74,8 +74,8 @@ class TermsDetector:
 
     def due_s(self, state: TermsState) -> float:
         """When the next matter may be over, but at the latest at the end of the hour."""
-        over_s = (one.at_s + OVER_S for one in state.matters)
-        return min((*over_s, (state.now_s // HOUR_S + 1) * HOUR_S))
+        hour_s = (state.now_s // HOUR_S + 1) * HOUR_S
+        return min(hour_s, *[one.at_s + OVER_S for one in state.matters]) if state.matters else hour_s
 
     def learning_until_s(self, state: TermsState) -> float:
         """A few days after the brand was first heard of."""
@@ -118,15 +118,13 @@ class TermsDetector:
     def _judge(self, state: TermsState, mention: Heard, scale: Scale, lively: list[str], bar: float) -> Told | None:
         """Weigh all terms that rise, once this mention adds to them. Bad news is weighed with bad mentions only."""
         least = self._params.part * bar
-        adds = [
-            rise for term in lively if (rise := suspicion.rise_of(term, state.table, scale)) and rise.evidence >= least
-        ]
+        adds = [term for term in lively if suspicion.rise_of(term, state.table, scale, least)]
         if not adds:
             return None
-        state.rising = list(dict.fromkeys((*state.rising, *(rise.term for rise in adds))))[-MOST_RISING:]
-        known = [rise for term in state.rising if (rise := suspicion.rise_of(term, state.table, scale))]
-        rises = sorted((rise for rise in known if rise.evidence >= least), key=lambda rise: (-rise.evidence, rise.term))
-        state.rising = [term for term in state.rising if any(rise.term == term for rise in rises)]
+        rising = list(dict.fromkeys((*state.rising, *adds)))[-MOST_RISING:]
+        rises = [rise for term in rising if (rise := suspicion.rise_of(term, state.table, scale, least))]
+        state.rising = [rise.term for rise in rises]
+        rises.sort(key=lambda rise: (-rise.evidence, rise.term))
         bad = mention.label == "negative"
         group = [rise for rise in rises if rise.sours == bad][:MOST_TOGETHER]
         if not group or _was_just_weighed(state, group[0], bad=bad) or (bad and self._is_old_news(state, group)):

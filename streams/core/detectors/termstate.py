@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.core.detectors.matters import Matter, Told, begin
-from streams.core.detectors.termtable import UNIT, Scale, TermTable
+from streams.core.detectors.termtable import MOST, UNIT, Scale, TermTable
 from streams.core.detectors.witnesses import Witnesses
 from streams.core.detectors.wording import terms_in, words_of
 
@@ -42,14 +42,14 @@ class TermsState(Struct, array_like=True):
     def scale(self, at_s: float) -> Scale:
         """What one mention is written as now. Once in a while, makes room and lets the past fade."""
         table = self.table
-        table.make_room()
-        halved_s = table.halved_s
-        shrunk = table.rebase(at_s)
-        if shrunk < 1:
-            self.echo = int(self.echo * shrunk)
-        if table.halved_s != halved_s:
-            self.usual_echo >>= 1
-            self.witnesses.halve()
+        if len(table.terms) > MOST:
+            table.make_room()
+        if table.fades(at_s):
+            halved_s = table.halved_s
+            self.echo = int(self.echo * table.rebase(at_s))
+            if table.halved_s != halved_s:
+                self.usual_echo >>= 1
+                self.witnesses.halve()
         return table.scale(at_s)
 
     def count(self, mention: Heard, scale: Scale) -> tuple[list[str], list[str]]:
@@ -65,9 +65,9 @@ class TermsState(Struct, array_like=True):
             whole.bad += recent
             self.usual_echo += UNIT - usual
             self.echo += int(scale.recent) - recent
-        trouble = self.terms_of("trouble", "flood")
-        terms, rare_from = table.terms, whole.usual * RARE_SHARE
-        least, twice, all_usual = 1.8 * scale.recent, 2 * whole.recent, whole.usual
+        trouble = self.terms_of("trouble", "flood") if self.matters else ()
+        terms, rare_from = table.terms, int(whole.usual * RARE_SHARE)
+        least, twice, all_usual = int(1.8 * scale.recent), 2 * whole.recent, whole.usual
         lively, rare = [], []
         for term in terms_in(words_of(mention.text)):
             one = terms.get(term) or table.admit(term)

@@ -39,13 +39,13 @@ class Term(Struct, array_like=True):
 
 
 class TermTable(Struct, array_like=True):
-    """One brand's terms. `whole` counts mentions as if each held one and the same term."""
+    """One brand's terms. `whole` counts mentions as if each held one and the same term. No sketch until a term had to go."""
 
     origin_s: float
     halved_s: float
     whole: Term = msgspec.field(default_factory=Term)
     terms: dict[str, Term] = {}
-    sketch: bytearray = msgspec.field(default_factory=lambda: bytearray(4 * WIDTH))
+    sketch: bytearray = msgspec.field(default_factory=bytearray)
 
     def scale(self, at_s: float) -> Scale:
         """What one mention is written as now."""
@@ -54,31 +54,33 @@ class TermTable(Struct, array_like=True):
 
     def admit(self, term: str) -> Term:
         """A term that is not in the table: with what the sketch remembers of it."""
-        cells, places = memoryview(self.sketch).cast("H"), _places(term)
-        usual = min(cells[place] for place in places) * UNIT // CELL_UNIT
-        whole = self.whole
-        one = self.terms[term] = Term(usual, usual * whole.usual_bad // max(whole.usual, 1))
+        one = self.terms[term] = Term()
+        if self.sketch:
+            cells, (first, second) = memoryview(self.sketch).cast("H"), _places(term)
+            if cell := min(cells[first], cells[second]):
+                one.usual = cell * UNIT // CELL_UNIT
+                one.usual_bad = one.usual * self.whole.usual_bad // max(self.whole.usual, 1)
         return one
 
     def make_room(self) -> None:
-        """Let the terms go that were said least lately."""
-        terms = self.terms
-        if len(terms) <= MOST:
-            return
+        """Let the terms go that were said least lately: there are more than MOST."""
+        terms, self.sketch = self.terms, self.sketch or bytearray(4 * WIDTH)
         cells = memoryview(self.sketch).cast("H")
         for term in sorted(terms, key=lambda term: terms[term].recent)[: len(terms) - KEPT]:
             count = min(terms.pop(term).usual * CELL_UNIT // UNIT, MOST_IN_CELL)
             for place in _places(term):
                 cells[place] = max(cells[place], count)
 
+    def fades(self, at_s: float) -> bool:
+        """Whether what would be counted now is written too large."""
+        return at_s - self.origin_s >= LARGEST_SCALE * FRESH_S
+
     def rebase(self, at_s: float) -> float:
-        """Scale recent counts back where the next would be too large; returns by what, for those kept elsewhere.
+        """Scale recent counts back; returns by what, for those kept elsewhere.
 
         Once in a long while half of what is usual is forgotten as well.
         """
         since_s = at_s - self.origin_s
-        if since_s < LARGEST_SCALE * FRESH_S:
-            return 1.0
         fresh, recent = 2.0 ** (-since_s / FRESH_S), 2.0 ** (-since_s / RECENT_S)
         halve = at_s - self.halved_s >= USUAL_S
         for one in (self.whole, *self.terms.values()):

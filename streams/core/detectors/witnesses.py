@@ -24,6 +24,7 @@ YOUNG_S = 90 * 86_400
 
 BAD, GOOD, COPY, DATED, YOUNG = 1, 2, 4, 8, 16
 """Negative; positive; a copy; the account's age is known; it is less than YOUNG_S."""
+MOODS = {"negative": BAD, "positive": GOOD}
 
 
 class Witness(Struct, array_like=True):
@@ -82,9 +83,8 @@ class Witnesses(Struct, array_like=True):
 
 def _flags(mention: Heard) -> int:
     age_s = mention.author_age_s
-    flags = {"negative": BAD, "positive": GOOD}.get(mention.label, 0)
     return (
-        flags
+        MOODS.get(mention.label, 0)
         + COPY * mention.voice.copy
         + DATED * (age_s is not None)
         + YOUNG * (age_s is not None and age_s < YOUNG_S)
