@@ -130,7 +130,7 @@ class IntakeDesk:
         if time is not None and time == self._time:
             self._intake.quiet_until(time + timedelta(seconds=now_s - self._time_at_s))
         turns = [out for turn in self._intake.turns() for out in self._tell(turn, ())]
-        return [*turns, *self._progress(now_s)]
+        return [*turns, *self._progress(now_s, idle=True)]
 
     @property
     def recall(self) -> Recall:
@@ -142,9 +142,9 @@ class IntakeDesk:
         self._count_rules()
         return self._intake.changed_rows()
 
-    def _progress(self, now_s: float) -> list[Out]:
+    def _progress(self, now_s: float, *, idle: bool = False) -> list[Out]:
         """Tell each keyed partition how far time has come, at most once a second."""
-        mark = self._intake.mark(self._intake.time())
+        mark = self._intake.mark(self._intake.time(), idle=idle)
         if mark.time != self._time:
             self._time, self._time_at_s = mark.time, now_s
         if now_s - self._marked_at_s < MARK_EVERY_S and not self._has_jumped(mark):

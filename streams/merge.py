@@ -45,6 +45,7 @@ class Merge:
     def __init__(self, lanes: int, reached: dict[int, datetime | None]) -> None:
         """`reached` is how far each of the lanes that have spoken had come; None: it holds nothing, and holds nobody back."""
         self._lanes, self._reached = lanes, reached
+        self._idle: set[int] = set()
         self._horizon = self._lowest()
         self._waiting: list[tuple[datetime, int, int, Said]] = []
         self._since: OrderedDict[int, int] = OrderedDict()
@@ -71,6 +72,7 @@ class Merge:
         elif lane not in self._reached and isinstance(value, Mark):
             self._reached[lane] = None  # only a mark without a time says that the lane holds nothing
             self._horizon = self._lowest()
+        self._note_idle(lane, value)
         said = Said(key, value, origin, known)
         if known is None:
             yield said
@@ -85,6 +87,17 @@ class Merge:
     def is_reached(self, time: datetime) -> bool:
         """Whether every lane has come as far."""
         return self._horizon is not None and time <= self._horizon
+
+    def _note_idle(self, lane: int, value: Any) -> None:
+        """Where all lanes have been read to their ends, each has come as far as the furthest: nothing older is on its way."""
+        if not (isinstance(value, Mark) and value.idle):
+            self._idle.discard(lane)
+            return
+        self._idle.add(lane)
+        if len(self._idle) == self._lanes:
+            times = {lane: time for lane, time in self._reached.items() if time is not None}
+            self._reached |= dict.fromkeys(times, max(times.values(), default=None))
+            self._horizon = self._lowest()
 
     def _lowest(self) -> datetime | None:
         if len(self._reached) < self._lanes:

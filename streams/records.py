@@ -207,12 +207,13 @@ class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mark", ta
     """Progress: everything of the origin's partition up to `time` has been told.
 
     `time` is absent where that partition holds nothing at all, so that it holds nobody back. `silent` names the
-    sources that there have fallen silent, as a dead connection does.
+    sources that there have fallen silent, as a dead connection does; `idle`: it has been read to its end.
     """
 
     origin: Origin
     time: Time | None = None
     silent: tuple[str, ...] = ()
+    idle: bool = False
 
 
 class Term(Struct, frozen=True):

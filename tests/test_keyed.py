@@ -99,9 +99,9 @@ def said(brand: str, offset: int, seconds: float, lane: int = 0) -> Record:
     return Record(brand.encode(), encode(mention))
 
 
-def mark(seconds: float | None, lane: int = 0, offset: int = 0, silent: tuple[str, ...] = ()) -> Record:
+def mark(seconds: float | None, lane: int = 0, offset: int = 0, **fields: object) -> Record:
     time = None if seconds is None else START + timedelta(seconds=seconds)
-    return Record(None, encode(Mark(origin=Origin(0, lane, offset), time=time, silent=silent)))
+    return Record(None, encode(Mark(origin=Origin(0, lane, offset), time=time, **fields)))
 
 
 def turn(version: str, number: int, lane: int = 0) -> Record:
@@ -226,6 +226,18 @@ def test_a_lane_keeps_its_order_whatever_its_mentions_say():
     one.handle([said("dell", 0, 500), said("dell", 1, 400), mark(450, 1), mark(600, 1)], 0)
 
     assert states(one) == {"dell": ["0.0", "0.1"]}
+
+
+def test_where_every_lane_is_read_to_its_end_nobody_waits_for_one_that_is_seldom_spoken_in():
+    one = desk(lanes=2)
+    one.handle([mark(0, 1, idle=True), said("dell", 0, 600)], 0)
+    assert states(one) == {}
+
+    one.handle([mark(600, 0, idle=True)], 0)
+    assert states(one) == {"dell": ["0.0"]}
+
+    one.handle([said("dell", 1, 900), mark(10, 1, idle=True)], 0)
+    assert states(one) == {"dell": ["0.0"]}, "the first lane is not at its end"
 
 
 def test_what_waits_is_not_covered_by_the_rows():

@@ -330,9 +330,9 @@ class Intake:
         if self._told_written is None or time - self._told_written >= TOLD_EVERY:
             self._told_written, self._written = time, False
 
-    def mark(self, time: datetime | None) -> Mark:
+    def mark(self, time: datetime | None, *, idle: bool = False) -> Mark:
         """Say that everything up to `time` has been told."""
-        return Mark(origin=self._origin(self.books.offset), time=time, silent=self.books.silent())
+        return Mark(origin=self._origin(self.books.offset), time=time, silent=self.books.silent(), idle=idle)
 
     def changed_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call, the books last."""
