@@ -53,7 +53,7 @@ def warm(chosen: Chosen, brand: str, history: str, rules: Path | None, mapping: 
       groundswell warm dell --from raw --rules rules.yaml
       groundswell warm dell --from archive.csv --rules rules.yaml
 
-    Next: start the workers with these rules.
+    Next: `groundswell rules publish` these rules, and start the workers.
     """  # noqa: D301
     settings = chosen.settings()
     path = rules or settings.rules

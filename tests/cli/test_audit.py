@@ -269,9 +269,9 @@ async def test_a_brand_that_counted_once_too_often_or_too_rarely_is_named(standi
         if row.key != b"acme":
             return [row]
         number, marks, state = msgspec.msgpack.decode(row.value, strict=False)
-        tally, detectors = msgspec.msgpack.decode(state, strict=False)
+        tally, *learned = msgspec.msgpack.decode(state, strict=False)
         tally["applied"] += error
-        content = msgspec.msgpack.encode((number, marks, msgspec.msgpack.encode((tally, detectors))))
+        content = msgspec.msgpack.encode((number, marks, msgspec.msgpack.encode((tally, *learned))))
         return [changed(row, content)]
 
     result = await standing.but(BRANDS.name, miscounted).audit(prefix)

@@ -60,8 +60,9 @@ async def test_a_new_brand_that_was_warmed_pages_as_if_it_had_always_been_listen
         twice = await run(*warm)
         from_file = await run("warm", "globex", "--from", str(file), "--rules", str(rules))
         quiet = await alerts_of(flow.settings)
-        ruled(tmp_path)  # the file that the next worker reads
+        published = await run("rules", "publish", str(rules))
         flow.start_worker("a")
+        await flow.shared()
         await flow.publish(said(fire))
         await flow.settled()
         live = await alerts_of(flow.settings)
@@ -74,6 +75,7 @@ async def test_a_new_brand_that_was_warmed_pages_as_if_it_had_always_been_listen
     assert from_file.exit_code == 0, from_file.output
     assert f"globex has learned from {sum('Globex' in one.text for one in past):,} of {len(past):,}" in from_file.stdout
     assert quiet == []
+    assert published.exit_code == 0, published.output
     [page] = map(json.loads, whole.stdout.splitlines())
     fired = next(one for one in live if one.change == "fired")
     assert (fired.id, fired.evidence.observed) == (page["id"], page["evidence"]["observed"])
