@@ -84,7 +84,7 @@ class DeliveryDesk:
         """Note what each notifier has to be told. A tombstone takes the deliveries with it."""
         now = datetime.now(UTC)
         for record in records:
-            alert = None if record.value is None else _decode(record.value)
+            alert = _decode(record.value) if self._sinks and record.value is not None else None
             for sink in self._sinks:
                 key = f"{record.key.decode()}/{sink}"
                 if alert is None:

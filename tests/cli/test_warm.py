@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.broker import group_members
+from streams.core.rules import load_rules
 from streams.records import encode
+from streams.topics import SCORED
 from tests.cli.conftest import Terminal
 from tests.cli.recorded import FIRE, recorded, ruled, story
 from tests.cli.test_backtest import alerts_of
@@ -38,6 +40,7 @@ async def test_a_new_brand_that_was_warmed_pages_as_if_it_had_always_been_listen
     past = [one for one in story() if one.observed_at < FIRE]
     fire = [one for one in story() if one.observed_at >= FIRE]
     rules = ruled(tmp_path, name="after.yaml")
+    judged_by = load_rules(rules.read_text(encoding="utf-8"))
     async with Flow(kafka, prefix, tmp_path, rules=BEFORE) as flow:
         terminal = Terminal(flow.settings)
 
@@ -46,6 +49,12 @@ async def test_a_new_brand_that_was_warmed_pages_as_if_it_had_always_been_listen
 
         async def nobody_works() -> bool:
             return await group_members(flow.settings) == 0
+
+        async def all_have_turned() -> bool:
+            """What may have been told before the worker was stopped keeps the old rules."""
+            told = [json.loads(one.value) for one in await flow.eyes.read(SCORED.full_name(flow.settings))]
+            turned = [one for one in told if one["kind"] == "rules_changed" and one["version"] == judged_by.version]
+            return len({one["origin"]["partition"] for one in turned}) == flow.settings.raw_partitions
 
         warm = ("warm", "acme", "--from", "raw", "--rules", str(rules))
         file = recorded(tmp_path, [encode(one) for one in past], "past.jsonl")
@@ -62,7 +71,7 @@ async def test_a_new_brand_that_was_warmed_pages_as_if_it_had_always_been_listen
         quiet = await alerts_of(flow.settings)
         published = await run("rules", "publish", str(rules))
         flow.start_worker("a")
-        await flow.shared()
+        await until("every raw partition is judged by the new rules", all_have_turned, 60)
         await flow.publish(said(fire))
         await flow.settled()
         live = await alerts_of(flow.settings)
