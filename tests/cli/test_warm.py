@@ -34,6 +34,7 @@ def said(mentions: Iterable[Mention]) -> list[Said]:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
 async def test_a_new_brand_that_was_warmed_pages_as_if_it_had_always_been_listened_for_and_the_accounts_add_up(
     kafka, prefix, tmp_path
 ):

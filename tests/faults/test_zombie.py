@@ -15,6 +15,7 @@ PER_SECOND = 400
 AFTERWARDS = 200
 
 
+@pytest.mark.long
 async def test_a_worker_frozen_under_load_and_woken_after_its_partitions_moved_changes_nothing(
     kafka, prefix, tmp_path, say
 ):

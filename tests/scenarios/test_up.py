@@ -133,6 +133,7 @@ def workers_of(data: Path) -> list[str]:
     return found
 
 
+@pytest.mark.long
 async def test_a_persons_own_posts_go_through_the_same_flow(kafka, tmp_path):
     posts = tmp_path / "posts.csv"
     lines = [
