@@ -12,6 +12,7 @@ by whoever reads it, in whatever bundles. Within a lane the order is kept, on wh
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import timedelta
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,7 +46,8 @@ class Merge:
     def __init__(self, lanes: int, reached: dict[int, datetime | None]) -> None:
         """`reached` is how far each of the lanes that have spoken had come; None: it holds nothing, and holds nobody back."""
         self._lanes, self._reached = lanes, reached
-        self._idle: set[int] = set()
+        self._idle: dict[int, datetime | None] = {}
+        self._ahead: dict[int, timedelta] = {}
         self._horizon = self._lowest()
         self._waiting: list[tuple[datetime, int, int, Said]] = []
         self._since: OrderedDict[int, int] = OrderedDict()
@@ -65,14 +67,14 @@ class Merge:
     ) -> Iterator[Said]:
         """Take the next record of the log; yield what may be applied now, in order."""
         lane = origin.partition
-        known = self._reached.get(lane)
+        known, time = self._reached.get(lane), self._lifted(lane, value, time)
         if time is not None and (known is None or time > known):
             self._reached[lane] = known = time
             self._horizon = self._lowest()
         elif lane not in self._reached and isinstance(value, Mark):
             self._reached[lane] = None  # only a mark without a time says that the lane holds nothing
             self._horizon = self._lowest()
-        self._note_idle(lane, value)
+        self._level()
         said = Said(key, value, origin, known)
         if known is None:
             yield said
@@ -88,16 +90,25 @@ class Merge:
         """Whether every lane has come as far."""
         return self._horizon is not None and time <= self._horizon
 
-    def _note_idle(self, lane: int, value: Any) -> None:
-        """Where all lanes have been read to their ends, each has come as far as the furthest: nothing older is on its way."""
+    def _lifted(self, lane: int, value: Any, time: datetime | None) -> datetime | None:
+        """How far a record says that its lane has come. At its end a lane goes on from where it was lifted to."""
         if not (isinstance(value, Mark) and value.idle):
-            self._idle.discard(lane)
+            self._ahead.pop(lane, None)
+            if time is not None:
+                self._idle.clear()  # whether the others hold something as old is known only once they look again
+            return time
+        self._idle[lane] = time
+        return None if time is None else time + self._ahead.get(lane, timedelta())
+
+    def _level(self) -> None:
+        """Where all lanes have been read to their ends, each has come as far as the furthest: nothing older is on its way."""
+        latest = max((time for time in self._reached.values() if time is not None), default=None)
+        if latest is None or len(self._idle) < self._lanes:
             return
-        self._idle.add(lane)
-        if len(self._idle) == self._lanes:
-            times = {lane: time for lane, time in self._reached.items() if time is not None}
-            self._reached |= dict.fromkeys(times, max(times.values(), default=None))
-            self._horizon = self._lowest()
+        for lane, time in self._idle.items():
+            if time is not None:
+                self._ahead[lane], self._reached[lane] = latest - time, latest
+        self._horizon = self._lowest()
 
     def _lowest(self) -> datetime | None:
         if len(self._reached) < self._lanes:

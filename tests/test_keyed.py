@@ -230,14 +230,16 @@ def test_a_lane_keeps_its_order_whatever_its_mentions_say():
 
 def test_where_every_lane_is_read_to_its_end_nobody_waits_for_one_that_is_seldom_spoken_in():
     one = desk(lanes=2)
-    one.handle([mark(0, 1, idle=True), said("dell", 0, 600)], 0)
-    assert states(one) == {}
+    one.handle([mark(0, 1, idle=True), said("dell", 0, 600), mark(600, 0, idle=True)], 0)
+    assert states(one) == {}, "the other lane has not looked since: whoever works on it may be dead"
 
-    one.handle([mark(600, 0, idle=True)], 0)
+    one.handle([mark(1, 1, idle=True)], 0)
     assert states(one) == {"dell": ["0.0"]}
 
-    one.handle([said("dell", 1, 900), mark(10, 1, idle=True)], 0)
-    assert states(one) == {"dell": ["0.0"]}, "the first lane is not at its end"
+    one.handle([said("dell", 1, 605), mark(5, 1, idle=True)], 0)
+    assert states(one) == {"dell": ["0.0"]}, "a lane goes on by the clock from where the furthest was"
+    one.handle([mark(6, 1, idle=True)], 0)
+    assert states(one) == {"dell": ["0.0", "0.1"]}
 
 
 def test_what_waits_is_not_covered_by_the_rows():
