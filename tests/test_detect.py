@@ -315,3 +315,13 @@ def test_a_brand_that_comes_back_learns_anew_and_counts_on(work, brand):
 
     assert (stats.applied, stats.hour.mentions) == (6, 1)
     assert stats.learning_until > START + timedelta(days=3)
+
+
+def test_weeks_of_silence_do_no_harm(work, brand):
+    hear(work, brand, *(mention(n, at=START + timedelta(minutes=n)) for n in range(100)))
+    for days in (9, 40):
+        at = START + timedelta(days=days)
+        list(work.pass_time("dell", brand, at))
+        hear(work, brand, mention(1000 + days, at=at), mention(2000 + days, at=at - timedelta(days=3)))
+
+    assert work.dump(work.load(work.dump(brand))) == work.dump(brand)

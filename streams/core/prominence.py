@@ -30,6 +30,8 @@ DOUBT = 50.0
 """As many mentions stand for what is not known of a word that is new here."""
 
 TOLD = 5
+FORGOTTEN = 500.0
+"""Half-lives: after weeks of silence nothing is left, and no number is large enough to say how little."""
 
 
 class Prominence(Struct, array_like=True):
@@ -87,7 +89,7 @@ class Prominence(Struct, array_like=True):
 
     def _at(self, at_s: float) -> tuple[float, float]:
         ahead = max(at_s - self.since_s, -SCALE_BACK * LATELY_S)
-        return 2.0 ** (ahead / LATELY_S), 2.0 ** (ahead / USUALLY_S)
+        return 2.0 ** min(ahead / LATELY_S, FORGOTTEN), 2.0 ** min(ahead / USUALLY_S, FORGOTTEN)
 
 
 def _lift(counts: Sequence[float], now: float, slow: float) -> float:
