@@ -100,7 +100,11 @@ def test_on_a_terminal_the_live_view_shows_the_story_and_q_stops_everything(kafk
     options = ("--kafka", kafka.bootstrap, "--data-dir", str(data), "up", "--scenario", str(story))
     with Window(*options, env={}, width=100, height=30) as window:
         window.until(
-            "Alerts: 1 open", "battery_fire", "speaks at", re.compile("simulate +listening").search, patience_s=90
+            "Alerts: 1 open",
+            "people on battery fire",
+            "speaks at",
+            re.compile("simulate +listening").search,
+            patience_s=90,
         )
         window.press("q")
         window.until("exit 0", patience_s=20)
