@@ -24,7 +24,7 @@ from streams.tables import INCIDENTS
 from streams.topics import ALERTS, SPIKES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from aiokafka.structs import ConsumerRecord
 
@@ -46,12 +46,7 @@ def register(app: GroundswellApp) -> None:
         work = KeepAlerts(settings, versions, partition)
         return KeyedDesk(work, agent="alerts", lanes=1, decode=_decode, origin_of=_origin, rows=rows)
 
-    async def prepare(desk: KeyedDesk[Incidents], _: int, records: Sequence[ConsumerRecord]) -> bool:
-        for version in desk.versions_in(records):
-            await app.rulebook.know(version)
-        return False
-
-    app.keep_ledger(reads=SPIKES, table=INCIDENTS, open_desk=open_desk, prepare=prepare)
+    app.keep_ledger(reads=SPIKES, table=INCIDENTS, open_desk=open_desk, prepare=app.rulebook.prepare)
 
 
 def _origin(value: Finding | Removal | Mark | RulesChanged, record: ConsumerRecord) -> Origin:  # noqa: ARG001

@@ -7,7 +7,6 @@ find with the evidence at hand. Detectors judge mention by mention and as event 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,9 +29,7 @@ from streams.tables import BRANDS
 from streams.topics import BRAND_STATS, SCORED, SPIKES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from aiokafka.structs import ConsumerRecord
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from streams.app import GroundswellApp
     from streams.core.detectors.interface import Detector, Plan, Sign
@@ -41,8 +38,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 LATENCY = metrics.LATENCY.labels("counted")
-
-NO_PLANS: Mapping[str, Plan] = MappingProxyType({})
 
 _decode = msgspec.json.Decoder(ON_SCORED).decode
 
@@ -60,20 +55,15 @@ def register(app: GroundswellApp, *, figures: bool = True) -> None:
             work, agent="detect", lanes=settings.raw_partitions, decode=_decode, origin_of=_origin, rows=rows
         )
 
-    async def prepare(desk: KeyedDesk[Brand], _: int, records: Sequence[ConsumerRecord]) -> bool:
-        for version in desk.versions_in(records):
-            await app.rulebook.know(version)
-        return False
-
-    app.keep_ledger(reads=SCORED, table=BRANDS, open_desk=open_desk, prepare=prepare)
+    app.keep_ledger(reads=SCORED, table=BRANDS, open_desk=open_desk, prepare=app.rulebook.prepare)
 
 
 def _origin(value: ScoredMention | Removal | Mark | RulesChanged, _: object) -> Origin:
     return value.origin
 
 
-def _heard(mention: ScoredMention, author_key: bytes) -> Heard:
-    """An author nobody names is as many as there are mentions."""
+def heard_of(mention: ScoredMention, author_key: bytes) -> Heard:
+    """What detectors hear of a mention. An author nobody names is as many as there are mentions."""
     at_s, created_at = mention.observed_at.timestamp(), mention.author_created_at
     return Heard(
         at_s=at_s,
@@ -110,6 +100,10 @@ class Detect:
         made = [make(settings.allowed_lateness_s) for make in REGISTRY]
         self._detectors: dict[str, Detector[Any]] = {detector.name: detector for detector in made}
         self._independence = Independence()
+        self._parameters = {
+            name: parameters_of(self._independence) | parameters_of(self._detectors.get(name))
+            for name in (*self._detectors, silence.NAME)
+        }
 
     def begin(self) -> Brand:
         """Detectors start with the first mention that moves a bucket."""
@@ -140,7 +134,7 @@ class Detect:
             tally.witness.edit(value)
             return
         plan = self._plans.get(key, NO_PLAN)
-        heard = _heard(value, self._author_key)
+        heard = heard_of(value, self._author_key)
         state.voices = state.voices or self._independence.start(heard.at_s)
         heard = replace(heard, voice=self._independence.hear(state.voices, heard))
         tally.add(value, heard.author >> 32, heard.voice, plan.hazards)
@@ -224,8 +218,7 @@ class Detect:
 
     def _findings(self, brand: str, state: Brand, detector: str, signs: Iterable[Sign]) -> Iterator[Out]:
         witness = state.tally.witness
-        asked = self._detectors.get(detector)
-        parameters = parameters_of(self._independence) | (parameters_of(asked) if asked else {})
+        asked, parameters = self._detectors.get(detector), self._parameters[detector]
         learned_s = parameters.get("baseline_s")
         for sign in signs:
             metrics.FINDINGS.labels(detector).inc()

@@ -47,7 +47,7 @@ class Rehearsal:
         self.groundswell = settings.model_copy(update={"dead_letter_share": 1.0})
         self._desks: dict[str, list[Any]] = {}
         self._ends: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self.rulebook = SimpleNamespace(versions=Versions(rules))
+        self.rulebook = SimpleNamespace(versions=Versions(rules), prepare=None)
         self.consumer = SimpleNamespace(ends=defaultdict(int))
         app: Any = self
         intake.register(app)

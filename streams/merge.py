@@ -58,10 +58,6 @@ class Merge:
         """The first offset that waits; None: nothing does."""
         return next(iter(self._since), None)
 
-    def __len__(self) -> int:
-        """How many records wait."""
-        return len(self._since)
-
     def hear(
         self, offset: int, appended_ms: int, key: bytes | None, value: Any, origin: Origin, time: datetime | None
     ) -> Iterator[Said]:
@@ -102,8 +98,10 @@ class Merge:
 
     def _level(self) -> None:
         """Where all lanes have been read to their ends, each has come as far as the furthest: nothing older is on its way."""
+        if len(self._idle) < self._lanes:
+            return
         latest = max((time for time in self._reached.values() if time is not None), default=None)
-        if latest is None or len(self._idle) < self._lanes:
+        if latest is None:
             return
         for lane, time in self._idle.items():
             if time is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -23,11 +23,12 @@ from streams.records import ON_RULES, InForce, Ruleset, encode
 from streams.topics import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
     from streams.core.rules import Rules
+    from streams.keyed import KeyedDesk
     from streams.settings import Settings
 
 CURRENT = b"current"
@@ -94,6 +95,12 @@ class RuleBook(Service):
         if version not in self.versions:
             await self.read_to_end()
         await asyncio.to_thread(self.versions.of, version)
+
+    async def prepare(self, desk: KeyedDesk[Any], _: int, records: Sequence[ConsumerRecord]) -> bool:
+        """Know the versions that records name before a desk meets them; see `Ledger`. No row has to be written for that."""
+        for version in desk.versions_in(records):
+            await self.know(version)
+        return False
 
     async def _end(self) -> int:
         while True:

@@ -14,11 +14,10 @@ import click
 from agents.cli.errors import CommandError
 from agents.cli.incidents import differences
 from agents.cli.logs import printable
-from agents.cli.rules import read_rules
+from agents.cli.rules import load_file
 from agents.sources.csvmap import parse_mapping
 from agents.sources.recording import Recording
 from agents.sources.times import read_time
-from streams.core.rules import load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,7 +89,7 @@ def backtest(
       groundswell backtest --rules rules.yaml --input tweets.csv | jq -r '[.at, .urgency, .title] | @tsv'
       groundswell backtest --rules new.yaml --against rules.yaml --from 2026-03-02
 
-    Next: `groundswell rules check`, then give the rules to the workers.
+    Next: `groundswell rules check`, then `groundswell rules publish`.
     """  # noqa: D301
     from agents.cli.recorded import FromTopic  # noqa: PLC0415  loads Faust and all agents
     from agents.cli.rehearsed import Rehearsed, rehearse  # noqa: PLC0415
@@ -98,7 +97,7 @@ def backtest(
     if mapping and not file:
         raise click.UsageError("--map is for a file: say which with --input")
     settings, began = chosen.settings(), monotonic()
-    runs = [Rehearsed(settings, load_rules(read_rules(one), where=str(one))) for one in (rules, against) if one]
+    runs = [Rehearsed(settings, load_file(one)) for one in (rules, against) if one]
     recorded: Recorded = opened(file, mapping, settings) if file else FromTopic(settings)
     asyncio.run(rehearse(recorded, runs, until))
     told = []

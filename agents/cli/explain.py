@@ -14,9 +14,8 @@ from rich.text import Text
 
 from agents.cli.backtest import RULES, opened
 from agents.cli.errors import FAILED, CommandError
-from agents.cli.rules import read_rules
+from agents.cli.rules import given_file, load_file
 from agents.cli.shown import console, table
-from streams.core.rules import load_rules
 from streams.core.sanitise import one_line
 from streams.records import Alert
 
@@ -77,10 +76,8 @@ def explain(
     """  # noqa: D301
     chosen: Chosen = ctx.obj
     settings = chosen.settings()
-    path = rules or settings.rules
-    if path is None:
-        raise click.UsageError("by which rules? Name them with --rules, or set GROUNDSWELL_RULES")
-    judged_by = load_rules(read_rules(path), where=str(path))
+    path = given_file(rules, settings)
+    judged_by = load_file(path)
     published = asyncio.run(_published(settings, alert_id))
     found, caveats = asyncio.run(_recompute(settings, judged_by, published, file, mapping))
     if published.rules_version not in ("", judged_by.version):

@@ -11,10 +11,9 @@ import click
 import msgspec
 
 from agents.cli.errors import FAILED
-from agents.cli.rules import read_rules
+from agents.cli.rules import load_file
 from streams.core.parse import Rejected, parse
 from streams.core.recall import words_of
-from streams.core.rules import load_rules
 
 if TYPE_CHECKING:
     from streams.core.rules import Matched
@@ -41,7 +40,7 @@ def match(ctx: click.Context, file: Path) -> None:
     Example:
       groundswell match --rules rules.yaml < mentions.jsonl
     """  # noqa: D301
-    rules = load_rules(read_rules(file), where=str(file))
+    rules = load_file(file)
     refused = False
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():

@@ -16,6 +16,7 @@ from streams.core.rules import load_expression, load_rules
 if TYPE_CHECKING:
     from agents.cli.chosen import Chosen
     from streams.core.rules import Rules
+    from streams.settings import Settings
 
 WIDTH = 120
 
@@ -178,6 +179,28 @@ def read_rules(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as broken:
         raise CommandError(f"{file}: not UTF-8 at byte {broken.start}: save it as UTF-8") from broken
+
+
+def load_file(file: Path) -> Rules:
+    """A rule file, read and checked.
+
+    Raises:
+        CommandError: it is not UTF-8.
+        RulesError: it is refused.
+    """
+    return load_rules(read_rules(file), where=str(file))
+
+
+def given_file(file: Path | None, settings: Settings) -> Path:
+    """The rule file that a command names, else the setting's.
+
+    Raises:
+        click.UsageError: there is neither.
+    """
+    path = file or settings.rules
+    if path is None:
+        raise click.UsageError("by which rules? Name them with --rules, or set GROUNDSWELL_RULES")
+    return path
 
 
 def pointed_at(problem: str, text: str) -> str:

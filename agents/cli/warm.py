@@ -11,9 +11,8 @@ import click
 
 from agents.cli.backtest import RULES, opened, say_refused
 from agents.cli.errors import CommandError
-from agents.cli.rules import read_rules
+from agents.cli.rules import given_file, load_file
 from agents.cli.shown import say_while
-from streams.core.rules import load_rules
 
 if TYPE_CHECKING:
     from agents.cli.chosen import Chosen
@@ -56,10 +55,8 @@ def warm(chosen: Chosen, brand: str, history: str, rules: Path | None, mapping: 
     Next: `groundswell rules publish` these rules, and start the workers.
     """  # noqa: D301
     settings = chosen.settings()
-    path = rules or settings.rules
-    if path is None:
-        raise click.UsageError("by which rules? Name them with --rules, or set GROUNDSWELL_RULES")
-    judged_by = load_rules(read_rules(path), where=str(path))
+    path = given_file(rules, settings)
+    judged_by = load_file(path)
     if brand not in {one.id for one in judged_by.brands}:
         raise CommandError(f"{path} has no brand {brand}; its brands: {', '.join(one.id for one in judged_by.brands)}")
     run, heard, time = asyncio.run(_warm(settings, judged_by, brand, history, mapping))

@@ -36,7 +36,7 @@ class Matcher:
     """Brands and issues, compiled."""
 
     def __init__(self, brands: Sequence[Brand], issues: Sequence[Issue], fields: Sequence[str]) -> None:
-        self._brands, self._issues = brands, issues
+        self._brands = brands
         self._fields = tuple(f for f in fields if f != "image_text")
         self._get = attrgetter(*self._fields, "id")
         self._images = "image_text" in fields

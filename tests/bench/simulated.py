@@ -26,13 +26,13 @@ import msgspec
 
 import streams.core
 from agents import simulator
+from agents.detect import heard_of
 from agents.rehearsal import Rehearsal
 from agents.simulator import World
 from agents.simulator.events import Event  # noqa: TC001  a field's type
 from streams.core.detectors.independence import Independence
 from streams.core.detectors.interface import NO_PLAN, Heard
 from streams.core.intake import Intake, Policy, RawRecord, ToBrand
-from streams.core.redeliveries import fingerprint
 from streams.core.rules import Rules, load_rules
 from streams.core.sentiment import Scorer
 from streams.core.versions import Versions
@@ -211,23 +211,8 @@ def heards(case: Case) -> list[Heard]:
     """What a detector hears of a case."""
     independence = Independence()
     voices = independence.start(0.0)
-    heard = [_heard(mention) for mention in case.mentions]
+    heard = [heard_of(mention, b"") for mention in case.mentions]
     return [msgspec.structs.replace(one, voice=independence.hear(voices, one)) for one in heard]
-
-
-def _heard(mention: ScoredMention) -> Heard:
-    at_s, created_at = mention.observed_at.timestamp(), mention.author_created_at
-    return Heard(
-        at_s=at_s,
-        id=mention.id,
-        label=mention.sentiment.label,
-        issues=mention.issues,
-        author=fingerprint(mention.author_id or mention.id, b""),
-        text=mention.text,
-        source=mention.source,
-        followers=mention.author_followers or 0,
-        author_age_s=None if created_at is None else max(at_s - created_at.timestamp(), 0.0),
-    )
 
 
 def try_out(
