@@ -21,7 +21,10 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from agents.cli.localkafka import LocalKafka
+from streams.records import Alert
 from streams.topics import ALERTS, SPIKES
 from tests.faults import oracle, twin
 from tests.faults.harness import Flow
@@ -146,8 +149,9 @@ async def _judge(flow: Flow, town: Town, receiver: Receiver, faults: int) -> lis
     if second or receiver.forged or max(again.values(), default=0) > faults:
         wrong.append(f"{second} alert steps came under a second key, {receiver.forged} with a wrong signature: {again}")
     rows = await Pager(flow, receiver, town).deliveries()
-    ids = {record.key.decode() for record in alerts if not record.key.startswith(b"\0")}
-    untold = [name for name in ids if name not in rows or not _is_told(rows[name])]
+    steps = [msgspec.json.decode(record.value, type=Alert) for record in alerts if record.value is not None]
+    pages = {alert.id for alert in steps if alert.urgency == "page"}  # nobody is sent tickets here
+    untold = [name for name in pages if name not in rows or not _is_told(rows[name])]
     wrong += [f"alert {name} was not told: {rows.get(name)}" for name in untold]
     audit = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "agents.cli", "--kafka", flow.settings.kafka_bootstrap, "audit",
