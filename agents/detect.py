@@ -17,6 +17,7 @@ from streams.core import silence
 from streams.core.detectors import REGISTRY
 from streams.core.detectors.independence import Independence, Voices
 from streams.core.detectors.interface import NO_PLAN, Heard, parameters_of
+from streams.core.detectors.terms import TermsDetector
 from streams.core.policy import plans_of
 from streams.core.redeliveries import fingerprint
 from streams.core.silence import Ears
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 LATENCY = metrics.LATENCY.labels("counted")
+
+DECISIVE = 1000.0
+"""The prominence of the mention with which a detector speaks: whatever else is shown, it is."""
+
+AT_ONCE = datetime.fromtimestamp(0, UTC)
 
 _decode = msgspec.json.Decoder(ON_SCORED).decode
 
@@ -81,12 +87,14 @@ def heard_of(mention: ScoredMention, author_key: bytes) -> Heard:
 class Brand:
     """What is kept of one brand."""
 
-    __slots__ = ("detectors", "ears", "stats", "tally", "voices")
+    __slots__ = ("detectors", "due", "ears", "stats", "tally", "voices")
 
     def __init__(self, tally: Tally, detectors: dict[str, Any], voices: Voices | None, ears: Ears) -> None:
         self.tally, self.detectors, self.voices, self.ears = tally, detectors, voices, ears
         self.stats: BrandStats | None = None
         """As published last, by this worker."""
+        self.due: datetime | None = AT_ONCE
+        """When it is to be told of time next, at the latest; see `Detect.due`."""
 
 
 class Detect:
@@ -106,7 +114,7 @@ class Detect:
         }
 
     def begin(self) -> Brand:
-        """Detectors start with the first mention that moves a bucket."""
+        """Detectors start with the first mention that is counted."""
         return Brand(Tally(), {}, None, Ears())
 
     def apply(self, key: str, state: Brand, value: ScoredMention | Removal) -> Iterator[Out]:
@@ -117,7 +125,8 @@ class Detect:
             if value.brand is not None:
                 yield self._out(self._spikes, key, value)
             return
-        tally.left = False  # some raw partition is judged by rules that name it again
+        if tally.left:  # some raw partition is judged by rules that name it again
+            tally.left, state.due = False, AT_ONCE
         if value.late:
             tally.late += 1
             metrics.LATE.inc()
@@ -134,15 +143,22 @@ class Detect:
             tally.witness.edit(value)
             return
         plan = self._plans.get(key, NO_PLAN)
-        heard = heard_of(value, self._author_key)
+        heard, detectors = heard_of(value, self._author_key), state.detectors
         state.voices = state.voices or self._independence.start(heard.at_s)
         heard = replace(heard, voice=self._independence.hear(state.voices, heard))
-        tally.add(value, heard.author >> 32, heard.voice, plan.hazards)
         state.ears.hear(heard.source, heard.at_s)
-        for name, detector in self._detectors.items():
-            if name not in state.detectors:
-                state.detectors[name] = detector.start(heard.at_s)
-            yield from self._findings(key, state, name, detector.heard(state.detectors[name], heard, plan))
+        if len(detectors) < len(self._detectors):
+            self._start(state, heard.at_s)
+        told = [
+            (name, signs)
+            for name, detector in self._detectors.items()
+            if (signs := detector.heard(detectors[name], heard, plan))
+        ]
+        tally.add(value, heard, plan.hazards, DECISIVE if told else detectors[TermsDetector.name].prominence)
+        for name, signs in told:
+            yield from self._findings(key, state, name, signs)
+        if told:
+            self._look_ahead(state)
 
     def concerns(self, state: Brand, value: Removal) -> bool:
         """Whether a removal addressed to everybody takes something from this brand."""
@@ -159,7 +175,7 @@ class Detect:
         if state.tally.left:
             return ()
         state.tally = Tally(applied=state.tally.applied, late=state.tally.late, left=True)
-        state.detectors, state.voices, state.ears, state.stats = {}, None, Ears(), None
+        state.detectors, state.voices, state.ears, state.stats, state.due = {}, None, Ears(), None, None
         return [Out(self._stats, self._partition, key.encode(), None)]
 
     def relay(self, value: Removal | RulesChanged) -> Iterable[Out]:
@@ -181,13 +197,11 @@ class Detect:
             state.stats = state.tally.stats(key, now_s, self._learning_until_s(state), expected)
             if self._figures:
                 yield self._out(self._stats, key, state.stats)
+        self._look_ahead(state)
 
     def due(self, state: Brand) -> datetime | None:
         """The earliest of the figures' next minute and what detectors wait for; None: it was taken out of the rules."""
-        if state.tally.left:
-            return None
-        waiting = [self._detectors[name].due_s(one) for name, one in state.detectors.items()]
-        return datetime.fromtimestamp(min((state.tally.due_s(), *waiting)), UTC)
+        return state.due
 
     def time_of(self, value: ScoredMention | Removal | Mark) -> datetime | None:
         """A mention says how far its raw partition has come as well as a mark does."""
@@ -214,13 +228,28 @@ class Detect:
             for name, one in detectors.items()
             if name in self._detectors
         }
-        return Brand(tally, states, voices, ears)
+        brand = Brand(tally, states, voices, ears)
+        self._look_ahead(brand)
+        return brand
+
+    def _start(self, state: Brand, now_s: float) -> None:
+        for name, detector in self._detectors.items():
+            if name not in state.detectors:
+                state.detectors[name] = detector.start(now_s)
+        self._look_ahead(state)
+
+    def _look_ahead(self, state: Brand) -> None:
+        """Work out when time matters next. A mention that no detector speaks of never brings that nearer."""
+        waiting = [self._detectors[name].due_s(one) for name, one in state.detectors.items()]
+        due_s = min((state.tally.due_s(), *waiting))
+        state.due = None if state.tally.left else datetime.fromtimestamp(due_s, UTC)
 
     def _findings(self, brand: str, state: Brand, detector: str, signs: Iterable[Sign]) -> Iterator[Out]:
         witness = state.tally.witness
         asked, parameters = self._detectors.get(detector), self._parameters[detector]
-        learned_s = parameters.get("baseline_s")
+        learned_s, words = parameters.get("baseline_s"), state.detectors.get(TermsDetector.name)
         for sign in signs:
+            prominent = words.prominent(sign.at_s) if words and not sign.terms else ()
             metrics.FINDINGS.labels(detector).inc()
             finding = Finding(
                 brand=brand,
@@ -230,7 +259,7 @@ class Detect:
                 step=sign.step,
                 state=sign.state,
                 at=datetime.fromtimestamp(sign.at_s, UTC),
-                evidence=state.tally.evidence(sign, int(learned_s) if learned_s is not None else None),
+                evidence=state.tally.evidence(sign, int(learned_s) if learned_s is not None else None, prominent),
                 detector_version=asked.version if asked else silence.VERSION,
                 nature=sign.nature,
                 mentions=sign.mentions,

@@ -166,17 +166,12 @@ class KeyedDesk(Generic[State]):
             value = self._decode(record.value)
             origin, time = self._origin_of(value, record), self._work.time_of(value)
             for said in self._merge.hear(record.offset, record.timestamp, record.key, value, origin, time):
-                self._note_silence(said)
-                outs.extend(self._time_passes(said))
-                if isinstance(said.value, RulesChanged):
-                    outs.extend(self._turn(said.value, said.origin))
-                    continue
-                if isinstance(said.value, Mark):
-                    continue
-                for key in self._concerned(said.key, said.value):
-                    outs.extend(self._apply(key, said.value, said.origin))
-                if said.key is None:
-                    outs.extend(self._work.relay(said.value))
+                if self._moves_time(said):
+                    outs += self._time_passes(said)
+                if said.key is not None:
+                    outs += self._apply(said.key.decode(), said.value, said.origin)
+                elif not isinstance(said.value, Mark):
+                    outs += self._tell_all(said.value, said.origin)
         return outs
 
     def covered(self, position: int) -> int:
@@ -244,10 +239,13 @@ class KeyedDesk(Generic[State]):
     def _earliest_due(self) -> datetime | None:
         return min((row.due for row in self._rows.values() if row.due is not None), default=None)
 
-    def _concerned(self, key: bytes | None, value: Value) -> list[str]:
-        if key is not None:
-            return [key.decode()]
-        return [key for key, row in self._rows.items() if self._work.concerns(row.state, value)]
+    def _tell_all(self, value: Value, origin: Origin) -> Iterator[Out]:
+        if isinstance(value, RulesChanged):
+            yield from self._turn(value, origin)
+            return
+        for key in [key for key, row in self._rows.items() if self._work.concerns(row.state, value)]:
+            yield from self._apply(key, value, origin)
+        yield from self._work.relay(value)
 
     def _apply(self, key: str, value: Value, origin: Origin) -> Iterable[Out]:
         row = self._rows.get(key)
@@ -261,13 +259,16 @@ class KeyedDesk(Generic[State]):
         row.marks[origin.partition] = watermark
         row.changed = True
         outs = list(self._work.apply(key, row.state, value))
-        row.due = self._work.due(row.state)
-        now = self._clock.time
-        if now is not None and row.due is not None and row.due <= now:
+        due, now = self._work.due(row.state), self._clock.time
+        if due is row.due:
+            return outs
+        if now is not None and due is not None and due <= now:
             # At once, not when time next moves: a row read back after a crash must have nothing left to do for this time.
-            outs.extend(self._pass_time(key, row, now))
-        if row.due is not None and (self._next_due is None or row.due < self._next_due):
-            self._next_due = row.due
+            outs += self._pass_time(key, row, now)
+            due = row.due
+        row.due = due
+        if due is not None and (self._next_due is None or due < self._next_due):
+            self._next_due = due
         return outs
 
     def _pass_time(self, key: str, row: _Row[State], now: datetime) -> Iterator[Out]:
@@ -275,19 +276,20 @@ class KeyedDesk(Generic[State]):
         row.due = self._work.due(row.state)
         row.changed = True
 
-    def _note_silence(self, said: Said) -> None:
-        mark, lane, clock = said.value, said.origin.partition, self._clock
-        if isinstance(mark, Mark) and mark.silent != clock.silent.get(lane, ()):
+    def _moves_time(self, said: Said) -> bool:
+        """Note how far a lane has come, and what it says of sources; whether time moves with it."""
+        clock, lane, now = self._clock, said.origin.partition, said.time
+        if isinstance(mark := said.value, Mark) and mark.silent != clock.silent.get(lane, ()):
             clock.silent[lane] = mark.silent
             self._silent, self._clock_changed = clock.silent_sources(), True
-
-    def _time_passes(self, said: Said) -> Iterator[Out]:
-        clock, lane, now = self._clock, said.origin.partition, said.time
         if now is not None or isinstance(said.value, Mark):
             self._clock_changed |= lane not in clock.lanes or clock.lanes[lane] != now
             clock.lanes[lane] = now
-        if now is None or not self._merge.is_reached(now) or (clock.time is not None and now <= clock.time):
-            return
+        return now is not None and self._merge.is_reached(now) and (clock.time is None or now > clock.time)
+
+    def _time_passes(self, said: Said) -> Iterator[Out]:
+        clock, now = self._clock, said.time
+        assert now is not None
         clock.time = now
         if self._next_due is not None and self._next_due <= now:
             for key in sorted(key for key, row in self._rows.items() if row.due is not None and row.due <= now):

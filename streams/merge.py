@@ -62,23 +62,27 @@ class Merge:
         self, offset: int, appended_ms: int, key: bytes | None, value: Any, origin: Origin, time: datetime | None
     ) -> Iterator[Said]:
         """Take the next record of the log; yield what may be applied now, in order."""
-        lane = origin.partition
-        known, time = self._reached.get(lane), self._lifted(lane, value, time)
+        lane, reached = origin.partition, self._reached
+        known, time = reached.get(lane), self._lifted(lane, value, time)
         if time is not None and (known is None or time > known):
-            self._reached[lane] = known = time
+            reached[lane] = time
+            if known is None or known == self._horizon:  # else another lane is behind this one
+                self._horizon = self._lowest()
+            known = time
+        elif lane not in reached and isinstance(value, Mark):
+            reached[lane] = None  # only a mark without a time says that the lane holds nothing
             self._horizon = self._lowest()
-        elif lane not in self._reached and isinstance(value, Mark):
-            self._reached[lane] = None  # only a mark without a time says that the lane holds nothing
-            self._horizon = self._lowest()
-        self._level()
+        if self._idle:
+            self._level()
         said = Said(key, value, origin, known)
         if known is None:
             yield said
         else:
             heappush(self._waiting, (known, lane, offset, said))
             self._since[offset] = appended_ms
-        while self._waiting and (self.is_reached(self._waiting[0][0]) or self._is_overdue(appended_ms)):
-            _, _, released, said = heappop(self._waiting)
+        waiting = self._waiting
+        while waiting and (self.is_reached(waiting[0][0]) or self._is_overdue(appended_ms)):
+            _, _, released, said = heappop(waiting)
             del self._since[released]
             yield said
 
@@ -89,8 +93,9 @@ class Merge:
     def _lifted(self, lane: int, value: Any, time: datetime | None) -> datetime | None:
         """How far a record says that its lane has come. At its end a lane goes on from where it was lifted to."""
         if not (isinstance(value, Mark) and value.idle):
-            self._ahead.pop(lane, None)
-            if time is not None:
+            if self._ahead:
+                self._ahead.pop(lane, None)
+            if self._idle and time is not None:
                 self._idle.clear()  # whether the others hold something as old is known only once they look again
             return time
         self._idle[lane] = time

@@ -10,7 +10,6 @@ import pytest
 
 from agents.detect import Detect
 from streams.core.evidence import AUTHORS
-from streams.core.prominence import MOST
 from streams.core.rules import load_rules
 from streams.core.samples import KEPT, SAMPLE_CHARS
 from streams.core.tally import KEEP, MOST_BUCKETS
@@ -164,7 +163,6 @@ def test_whatever_happens_a_row_stays_small(work, brand):
     witness = brand.tally.witness
     assert len(witness.authors) == AUTHORS
     assert len(witness.kept) <= sum(KEPT.values())
-    assert len(witness.prominence.words) <= MOST
     assert all(len(sample.text) == SAMPLE_CHARS for sample in shown(brand))
     assert all(len(buckets) <= KEEP[span] for span, buckets in brand.tally.buckets.items())
     assert len(msgspec.msgpack.encode(brand.tally)) < 32_000
@@ -286,7 +284,7 @@ def test_what_is_said_more_than_usual_is_told_and_posts_that_say_it_are_kept(wor
     ]
     hear(work, brand, *mixed)
 
-    told = [term.term for term in brand.tally.witness.prominence.rising(at.timestamp() + 720)]
+    told = [term.term for term in brand.detectors["emerging_terms"].prominent(at.timestamp() + 720)]
 
     assert {"battery", "flames"} & set(told[:3])
     assert not set(told) & set(WORDS)
@@ -325,3 +323,13 @@ def test_weeks_of_silence_do_no_harm(work, brand):
         hear(work, brand, mention(1000 + days, at=at), mention(2000 + days, at=at - timedelta(days=3)))
 
     assert work.dump(work.load(work.dump(brand))) == work.dump(brand)
+
+
+def test_the_post_with_which_a_detector_speaks_is_always_shown(on_watch, brand):
+    hear(on_watch, brand, *(chatter(number) for number in range(1500)))
+    at = START + timedelta(hours=7, minutes=30)
+    loud = [fire(n, at, text="battery fire", author_id=f"author {min(n, 1)}") for n in range(50)]
+    outs = hear(on_watch, brand, *loud, fire(50, at, text="my house burns"))
+
+    [found] = [one for one in findings(outs) if one.detector == "hazard"]
+    assert "x:9050" in [sample.id for sample in found.evidence.samples]

@@ -8,17 +8,16 @@ from __future__ import annotations
 from math import exp, sqrt
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from streams.core.detectors.wording import words_of
-from streams.core.prominence import Prominence
 from streams.core.samples import Kept, choose, keep, shown_as, text_of
 from streams.records import Evidence, Term
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from streams.core.detectors.interface import Sign, Voice
+    from streams.core.detectors.interface import Heard, Rising, Sign
     from streams.records import Removal, ScoredMention
 
 MINUTE_S, HOUR_S = 60, 3600
@@ -51,42 +50,44 @@ class Witness(Struct):
     authors: dict[int, Author] = {}
     repeats: dict[int, list[int]] = {}
     kept: list[Kept] = []
-    prominence: Prominence = field(default_factory=Prominence)
     usual: tuple[float, float] = (0.0, 0.0)
     rules_version: str = ""
 
-    def hear(self, mention: ScoredMention, author: int, voice: Voice, hazards: Container[str]) -> None:
+    def hear(self, mention: ScoredMention, heard: Heard, hazards: Container[str], prominence: float) -> None:
         """Remember one public mention."""
-        at_s = mention.observed_at.timestamp()
-        negative = mention.sentiment.label == "negative"
-        self._count(int(at_s // HOUR_S), mention)
-        self.usual = (self.usual[0] * USUAL_SHARE_KEPT + negative, self.usual[1] * USUAL_SHARE_KEPT + 1)
-        seen = self.authors.pop(author, None) or Author()
-        seen.at, seen.followers = max(seen.at, int(at_s)), mention.author_followers or seen.followers
-        seen.negative_at = max(seen.negative_at, int(at_s)) if negative else seen.negative_at
-        self.authors[author] = seen
-        if len(self.authors) > AUTHORS:
-            del self.authors[next(iter(self.authors))]
+        at_s, voice, negative = int(heard.at_s), heard.voice, heard.label == "negative"
+        self._count(at_s // HOUR_S, mention)
+        bad, all_of = self.usual
+        self.usual = (bad * USUAL_SHARE_KEPT + negative, all_of * USUAL_SHARE_KEPT + 1)
+        authors, author = self.authors, heard.author >> 32
+        seen = authors.pop(author, None)
+        if seen is None:
+            seen = Author()
+            if len(authors) == AUTHORS:
+                del authors[next(iter(authors))]
+        authors[author] = seen
+        seen.at, seen.followers = max(seen.at, at_s), heard.followers or seen.followers
+        if negative:
+            seen.negative_at = max(seen.negative_at, at_s)
         if voice.copy or voice.first_seen:
-            repeats = self.repeats.setdefault(int(at_s // MINUTE_S) * MINUTE_S, [0, 0])
+            repeats = self.repeats.setdefault(at_s - at_s % MINUTE_S, [0, 0])
             repeats[0] += voice.copy
             repeats[1] += voice.first_seen
-        lift = self.prominence.hear(mention.text or mention.title or "", at_s)
         hazard = bool(mention.issues) and any(issue in hazards for issue in mention.issues)
-        self.kept = keep(self.kept, mention, lift=lift, copy=voice.copy, hazard=hazard)
+        self.kept = keep(self.kept, mention, at_s=heard.at_s, prominence=prominence, copy=voice.copy, hazard=hazard)
         self.rules_version = mention.rules_version
 
     def _count(self, hour: int, mention: ScoredMention) -> None:
         if (facets := self.facets.get(hour)) is None:
             facets = self.facets[hour] = {}
+            while len(self.facets) > 2:
+                del self.facets[min(self.facets)]
         names = [f"source:{mention.source}", *[f"issue:{issue}" for issue in mention.issues]]
         if (place := mention.place) is not None and (name := place.country or place.region or place.city):
             names.append(f"place:{name[:FACET_CHARS]}")
         for name in names:
             if name in facets or len(facets) < FACETS:
                 facets[name] = facets.get(name, 0) + 1
-        while len(self.facets) > 2:
-            del self.facets[min(self.facets)]
 
     def forget(self, until_s: float) -> None:
         """Let go of minutes that end before."""
@@ -108,8 +109,17 @@ class Witness(Struct):
 
     # -- telling ---------------------------------------------------------------------------------
 
-    def evidence(self, sign: Sign, minutes: Mapping[int, Sequence[int]], baseline_s: int | None) -> Evidence:
-        """Return all that is known of a sign. `minutes` are counts by label, negative ones first, by start."""
+    def evidence(
+        self,
+        sign: Sign,
+        minutes: Mapping[int, Sequence[int]],
+        baseline_s: int | None,
+        prominent: Sequence[Rising] = (),
+    ) -> Evidence:
+        """Return all that is known of a sign. `minutes` are counts by label, negative ones first, by start.
+
+        `prominent` are told where the sign names no terms.
+        """
         behind = self.behind(sign)
         about_negative = sign.series == "negative"
         window = [(start, counts) for start, counts in minutes.items() if start > sign.at_s - sign.window_s]
@@ -142,8 +152,7 @@ class Witness(Struct):
             copies=round(sum(counts[0] for counts in repeats) / total, 3) if total else None,
             newcomers=round(sum(counts[1] for counts in repeats) / total, 3) if total else None,
             places=self._facets("place", sign.at_s),
-            terms=tuple(Term(one.term, round(one.observed, 1), round(one.lift, 1)) for one in sign.terms)
-            or self.prominence.rising(sign.at_s),
+            terms=tuple(Term(one.term, round(one.observed, 1), round(one.lift, 1)) for one in sign.terms or prominent),
         )
 
     def behind(self, sign: Sign) -> list[Kept]:

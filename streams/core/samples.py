@@ -7,7 +7,7 @@ are still there when it is made, however busy the brand is.
 
 from __future__ import annotations
 
-from math import log
+from math import log1p
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -26,7 +26,7 @@ Group = Literal["hazard", "negative", "other"]
 KEPT: Final[dict[str, int]] = {"hazard": 6, "negative": 8, "other": 4}
 SAMPLE_CHARS = 280
 AGES_S = 1200.0
-"""A post is outlived by one that is e times as unusual and so much older."""
+"""Seconds: a post is outlived by one that is so much older and stronger by one."""
 
 COPY_COSTS = 3.0
 SHOWN, LEAST_SHOWN = 5, 3
@@ -50,11 +50,13 @@ class Kept(Struct, array_like=True, frozen=True):
         return self.sample.observed_at.timestamp()
 
 
-def keep(kept: list[Kept], mention: ScoredMention, *, lift: float, copy: bool, hazard: bool) -> list[Kept]:
-    """Return what is kept once a mention has come, whose most unusual word is `lift` times as frequent as usual."""
+def keep(
+    kept: list[Kept], mention: ScoredMention, *, at_s: float, prominence: float, copy: bool, hazard: bool
+) -> list[Kept]:
+    """Return what is kept once a mention has come, whose most prominent term has such a `prominence`."""
     group: Group = "hazard" if hazard else "negative" if mention.sentiment.label == "negative" else "other"
-    strength = round(log(max(lift, 1.0)) - COPY_COSTS * copy, 3)
-    lasts = strength + mention.observed_at.timestamp() / AGES_S
+    strength = round(2 * log1p(prominence) - COPY_COSTS * copy, 3)
+    lasts = strength + at_s / AGES_S
     rivals = [other for other in kept if other.group == group]
     if len(rivals) >= KEPT[group]:
         weakest = min(rivals, key=attrgetter("lasts"))

@@ -17,9 +17,9 @@ from streams.core.evidence import Witness
 from streams.records import BrandStats, Figures
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
-    from streams.core.detectors.interface import Sign, Voice
+    from streams.core.detectors.interface import Heard, Rising, Sign
     from streams.records import Evidence, Expected, ScoredMention
 
 LABELS: Final = ("negative", "neutral", "positive", "unscored")
@@ -43,22 +43,24 @@ class Tally(Struct):
     published: int = 0
     left: bool = False
 
-    def add(self, mention: ScoredMention, author: int, voice: Voice, hazards: Container[str]) -> None:
-        """Count one public mention that is not late. `author` is a hash; on `hazards` a few posts matter for long."""
-        at = mention.observed_at.timestamp()
-        label = LABELS.index(mention.sentiment.label)
+    def add(self, mention: ScoredMention, heard: Heard, hazards: Container[str], prominence: float = 0.0) -> None:
+        """Count one public mention that is not late; `prominence` is that of its most prominent term.
+
+        On `hazards` a few posts matter for long.
+        """
+        at_s, label = int(heard.at_s), LABELS.index(heard.label)
         for span, buckets in self.buckets.items():
-            start = int(at // span) * span
+            start = at_s - at_s % span
             if (counts := buckets.get(start)) is None:
                 counts = buckets[start] = [0] * len(LABELS)
+                if len(buckets) > MOST_BUCKETS:
+                    del buckets[min(buckets)]
             counts[label] += 1
-            if len(buckets) > MOST_BUCKETS:
-                del buckets[min(buckets)]
-        self.witness.hear(mention, author, voice, hazards)
+        self.witness.hear(mention, heard, hazards, prominence)
 
-    def evidence(self, sign: Sign, baseline_s: int | None) -> Evidence:
-        """Return what lets a person believe a sign."""
-        return self.witness.evidence(sign, self.buckets[MINUTE_S], baseline_s)
+    def evidence(self, sign: Sign, baseline_s: int | None, prominent: Sequence[Rising] = ()) -> Evidence:
+        """Return what lets a person believe a sign; where it names no terms, the `prominent` ones."""
+        return self.witness.evidence(sign, self.buckets[MINUTE_S], baseline_s, prominent)
 
     # -- telling ---------------------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from zlib import crc32
 
 import pytest
+from msgspec.structs import replace
 
+from agents.detect import heard_of
 from streams.core.detectors.interface import Rising, Sign, Voice
 from streams.core.tally import Tally
 from streams.records import Evidence, Origin, Place, Removal, ScoredMention, Sentiment
@@ -16,7 +17,7 @@ NOON_S = int(NOON.timestamp())
 
 
 def hear(tally: Tally, number: int, minute: float, text: str = "", *, label="neutral", voice=None, **fields) -> None:
-    author = fields.setdefault("author_id", f"author {number}")
+    fields.setdefault("author_id", f"author {number}")
     said = ScoredMention(
         brand="dell",
         origin=Origin(0, 0, number),
@@ -27,7 +28,8 @@ def hear(tally: Tally, number: int, minute: float, text: str = "", *, label="neu
         text=text or f"post{number} about topic{number} in words{number} of their{number} own{number}",
         **fields,
     )
-    tally.add(said, crc32(author.encode()), voice or Voice(first_seen=False), ())
+    heard = heard_of(said, b"")
+    tally.add(said, replace(heard, voice=voice or Voice(first_seen=False)), ())
 
 
 def sign(series="all", minute: float = 0, **fields) -> Sign:

@@ -84,9 +84,17 @@ class Counting:
         storms.tracks.timezone = plan.timezone
         return self._tracker.place(storms.tracks, at_s)
 
-    def count(self, storms: Storms, series: str, bin_: int, mentions: int = 1) -> float:
-        """Count mentions in a bin that `place` gave; returns the series' score."""
-        return self._tracker.count(storms.tracks, series, bin_, mentions)
+    def count(self, storms: Storms, series: str, bin_: int, mentions: int = 1) -> None:
+        """Count mentions in a bin that `place` gave."""
+        self._tracker.count(storms.tracks, series, bin_, mentions)
+
+    def reaches(self, storms: Storms, series: str, bar: float) -> bool:
+        """Whether the series' score is as high as its `bar` now; mostly known without working it out."""
+        return self._tracker.reaches(storms.tracks, series, bar)
+
+    def score(self, storms: Storms, series: str) -> float:
+        """How surprising the series is now."""
+        return self._tracker.score(storms.tracks, series)
 
     def without(self, storms: Storms, series: str, mentions: float) -> float:
         """The series' score, if so many of its present mentions had not been."""

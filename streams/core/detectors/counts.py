@@ -54,7 +54,8 @@ def score_counts(counts: Iterable[tuple[int, int]], bin_s: int = 300, timezone: 
             storms = counting.start(at_s)
         counting.passed(storms, at_s, plan, deaf=False)
         counting.place(storms, at_s, plan)
-        score = counting.count(storms, SERIES, number, count)
+        counting.count(storms, SERIES, number, count)
+        score = counting.score(storms, SERIES)
         pages = count > 0 and score >= counting.bar(storms, SERIES)
         if pages:
             counting.speak(storms, SERIES, score, at_s, "trouble")

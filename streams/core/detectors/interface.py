@@ -6,6 +6,7 @@ in the same order give the same signs, whatever batches they came in.
 
 from __future__ import annotations
 
+from math import log
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -73,6 +74,11 @@ class Rising(Struct, frozen=True):
     term: str
     observed: float
     lift: float
+
+    @property
+    def prominence(self) -> float:
+        """How much of what is unusual it says: much, if it is said often and far more than usual."""
+        return self.observed * log(self.lift) if self.lift > 1.0 else 0.0
 
 
 class Sign(Struct, frozen=True):

@@ -59,13 +59,16 @@ class Mood(Struct, array_like=True):
 
     def hear(self, mention: Heard, *, counts: bool) -> None:
         """Take in a mention, late or not; `counts` if it is in the series."""
-        ahead_s = mention.at_s - self.at_s
-        if ahead_s > 0:
-            self.now.fade(_kept(ahead_s, HALF_LIFE_S))
-            self.usual.fade(_kept(ahead_s, USUAL_HALF_LIFE_S))
-            self.at_s, ahead_s = mention.at_s, 0.0
-        self.now.add(mention, _kept(-ahead_s, HALF_LIFE_S), counts=counts)
-        self.usual.add(mention, _kept(-ahead_s, USUAL_HALF_LIFE_S), counts=counts)
+        ahead_s, now, usual = mention.at_s - self.at_s, self.now, self.usual
+        if ahead_s >= 0:
+            now.fade(_kept(ahead_s, HALF_LIFE_S))
+            usual.fade(_kept(ahead_s, USUAL_HALF_LIFE_S))
+            self.at_s = mention.at_s
+            now.add(mention, 1.0, counts=counts)
+            usual.add(mention, 1.0, counts=counts)
+        else:
+            now.add(mention, _kept(-ahead_s, HALF_LIFE_S), counts=counts)
+            usual.add(mention, _kept(-ahead_s, USUAL_HALF_LIFE_S), counts=counts)
 
     def usual_share(self, label: str) -> float:
         """Of "positive" or "negative" mentions; never quite none, and never quite all."""

@@ -89,10 +89,12 @@ class NegativityDetector:
         mood.hear(mention, counts=negative)
         if not negative:
             return ()
-        many = self._counting.count(storms, SERIES, bin_)
-        share = self._share(state, mood.at_s)
-        score, bar = max(many, share), self._counting.bar(storms, SERIES)
-        nature = self._nature(state, many, share, bar) if score >= bar else None
+        self._counting.count(storms, SERIES, bin_)
+        share, bar = self._share(state, mood.at_s), self._counting.bar(storms, SERIES)
+        if share < bar and not self._counting.reaches(storms, SERIES, bar):
+            return ()
+        many = self._counting.score(storms, SERIES)
+        score, nature = max(many, share), self._nature(state, many, share, bar)
         if nature is None:
             return ()
         usual, now = mood.usual_share(SERIES), mood.now

@@ -15,13 +15,14 @@ from streams.core.detectors.wording import terms_in, words_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.core.detectors.interface import Heard, Sign
+    from streams.core.detectors.interface import Heard, Rising, Sign
 
 RARE_SHARE = 0.02
 """Only rarer terms are remembered of a mention: the others are what this brand is always about."""
 LEARNED = 10
 """The terms of open trouble are learned this many times more slowly: it is not to become usual."""
 OLD_S, MOST_PAGED = 86_400, 64
+LEAST_SAID, LEAST_LIFT, MOST_PROMINENT = 1.8, 2.0, 5
 
 
 class TermsState(Struct, array_like=True):
@@ -38,6 +39,8 @@ class TermsState(Struct, array_like=True):
     matters: list[Matter] = []
     paged: dict[str, tuple[int, float]] = {}
     latest_episode_s: int = 0
+    prominence: float = 0.0
+    """Of the latest mention's most prominent term."""
 
     def scale(self, at_s: float) -> Scale:
         """What one mention is written as now. Once in a while, makes room and lets the past fade."""
@@ -67,22 +70,31 @@ class TermsState(Struct, array_like=True):
             self.echo += int(scale.recent) - recent
         trouble = self.terms_of("trouble", "flood") if self.matters else ()
         terms, rare_from = table.terms, int(whole.usual * RARE_SHARE)
-        least, twice, all_usual = int(1.8 * scale.recent), 2 * whole.recent, whole.usual
+        least, twice, all_usual = int(LEAST_SAID * scale.recent), 2 * whole.recent, whole.usual
         lively, rare = [], []
         for term in terms_in(words_of(mention.text)):
             one = terms.get(term) or table.admit(term)
             learned = usual // LEARNED if term in trouble else usual
-            one.usual += learned
+            often = one.usual = one.usual + learned
+            lately = one.recent = one.recent + recent
             one.fresh += fresh
-            one.recent += recent
             if bad:
                 one.usual_bad += learned
                 one.bad += recent
-            if one.usual <= rare_from:
+            if often <= rare_from:
                 rare.append(term)
-                if one.recent > least and one.recent * all_usual > one.usual * twice:
+                if lately > least and lately * all_usual > often * twice:
                     lively.append(term)
+        self.prominence = max([table.rising(term, scale).prominence for term in lively], default=0.0)
         return lively, rare
+
+    def prominent(self, at_s: float) -> tuple[Rising, ...]:
+        """The few terms that say most of what is unusual at a time: said often, and far more than usual."""
+        table, scale = self.table, self.table.scale(at_s)
+        least = LEAST_SAID * scale.recent
+        rising = [table.rising(term, scale) for term, one in table.terms.items() if one.recent >= least]
+        rising = [one for one in rising if one.lift >= LEAST_LIFT]
+        return tuple(sorted(rising, key=lambda one: (-one.prominence, one.term))[:MOST_PROMINENT])
 
     def terms_of(self, *natures: str) -> frozenset[str]:
         """The terms of all that is open and of such a nature."""

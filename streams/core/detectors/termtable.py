@@ -15,8 +15,12 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
+from streams.core.detectors.interface import Rising
+
 UNIT = 64
 """One mention by an independent voice."""
+DOUBT = 50
+"""As many mentions stand for what is not known of a term that is new, when its lift is told."""
 CELL_UNIT, MOST_IN_CELL = 8, 65_535
 WIDTH = 8192  # of each of the sketch's two rows
 
@@ -51,6 +55,14 @@ class TermTable(Struct, array_like=True):
         """What one mention is written as now."""
         since_s = at_s - self.origin_s
         return Scale(UNIT * 2 ** (since_s / FRESH_S), UNIT * 2 ** (since_s / RECENT_S))
+
+    def rising(self, term: str, scale: Scale) -> Rising:
+        """How often a term is said lately, and how many times as often as usual."""
+        one = self.terms[term]
+        lately, all_lately = one.recent / scale.recent, max(self.whole.recent / scale.recent, 1.0)
+        before, all_before = one.usual / UNIT - lately, self.whole.usual / UNIT - all_lately
+        lift = lately * (max(all_before, 0.0) + DOUBT) / (all_lately * (max(before, 0.0) + 1))
+        return Rising(term, lately, lift)
 
     def admit(self, term: str) -> Term:
         """A term that is not in the table: with what the sketch remembers of it."""

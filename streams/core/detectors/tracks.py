@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 class Track(Struct, array_like=True):
     """One series being followed: its sealed past, and the counts of the latest bins up to the head.
 
-    `sums` are the past's, carried on to the head.
+    `sums` are the past's, carried on to the head. `spare` more mentions in the head's bin would not reach the bar
+    that was asked about last, so that nothing has to be worked out; below 0, nobody knows.
     """
 
     past: Series
     counts: list[int]
     sums: Sums
+    spare: int = -1
 
 
 class Tracks(Struct, array_like=True):
@@ -48,6 +50,10 @@ class Tracks(Struct, array_like=True):
     by_series: dict[str, Track] = {}
     deaf: list[int] = []
     timezone: str = "UTC"
+
+
+LOOKS_AHEAD = 8
+"""Mentions: so many more are tried at once, to see whether the bar is far."""
 
 
 class Tracker:
@@ -78,16 +84,33 @@ class Tracker:
             for track in tracks.by_series.values():
                 track.counts += ahead
                 self.usual.roll(track.past, track.sums, bins, ahead)
+                track.spare = -1
             tracks.head = bin_
         return bin_
 
-    def count(self, tracks: Tracks, series: str, bin_: int, mentions: int = 1) -> float:
-        """Count mentions in a bin that is not sealed; returns the surprise at the head."""
+    def count(self, tracks: Tracks, series: str, bin_: int, mentions: int = 1) -> None:
+        """Count mentions in a bin that is not sealed."""
         track = tracks.by_series.get(series) or self._begin(tracks, series)
         track.counts[bin_ - tracks.head - 1] += mentions
+        track.spare -= mentions
         if bin_ not in tracks.deaf:
             self.usual.add(track.sums, mentions, tracks.head - bin_)
+
+    def score(self, tracks: Tracks, series: str) -> float:
+        """The surprise at the head."""
+        track = tracks.by_series[series]
         return self.usual.surprise(track.past, track.sums)
+
+    def reaches(self, tracks: Tracks, series: str, bar: float) -> bool:
+        """Whether the surprise at the head is `bar` or more, which within a bin never falls."""
+        track = tracks.by_series[series]
+        if track.spare >= 0:
+            return False
+        if self.usual.surprise(track.past, track.sums) >= bar:
+            return True
+        if self.usual.surprise(track.past, track.sums, LOOKS_AHEAD) < bar:
+            track.spare = LOOKS_AHEAD
+        return False
 
     def completed(self, tracks: Tracks, series: str) -> tuple[float, float]:
         """The surprise at the end of the bin that time is in, and that of the short memory alone."""
@@ -121,7 +144,7 @@ class Tracker:
     def carry(self, tracks: Tracks) -> None:
         """Bring the sums at the head up to date."""
         for track in tracks.by_series.values():
-            track.sums = self.sums(tracks, track, tracks.head)
+            track.sums, track.spare = self.sums(tracks, track, tracks.head), -1
 
     def shown(self, tracks: Tracks, series: str, bin_: int) -> tuple[int, float]:
         """What a person may check: mentions in the last `shown_bins` bins up to `bin_`, and the bar for them."""

@@ -79,10 +79,12 @@ class VolumeDetector:
             return ()
         state.mood.hear(mention, counts=True)
         for series in _series_of(mention, storms):
-            score = self._counting.count(storms, series, bin_)
+            self._counting.count(storms, series, bin_)
             bar = self._counting.bar(storms, series)
-            if score >= bar and (nature := self._nature(state, series, score, bar)):
-                signs.append(self._counting.speak(storms, series, score, mention.at_s, nature))
+            if self._counting.reaches(storms, series, bar):
+                score = self._counting.score(storms, series)
+                if nature := self._nature(state, series, score, bar):
+                    signs.append(self._counting.speak(storms, series, score, mention.at_s, nature))
         return signs
 
     def passed(self, state: VolumeState, now_s: float, plan: Plan = NO_PLAN, *, deaf: bool = False) -> Sequence[Sign]:

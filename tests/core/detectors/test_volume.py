@@ -383,6 +383,7 @@ def test_a_series_fits_in_512_bytes_however_busy():
     for track in brand.state.storms.tracks.by_series.values():
         track.sums.weight += 10_000_000
         track.sums.lasting_weight += 10_000_000
+        track.spare = -1
     brand.says(2, issues=("screen", "battery"))
     assert len(brand.state.storms.episodes) == 3
     assert len(packed(brand)) <= 512 * len(brand.state.storms.tracks.by_series)
