@@ -104,25 +104,29 @@ class TermsDetector:
     def heard(self, state: TermsState, mention: Heard, plan: Plan = NO_PLAN) -> Sequence[Sign]:
         """Count a mention's terms, and judge those that rise."""
         at_s = max(mention.at_s, state.now_s)
-        signs = self.passed(state, at_s, plan)
+        signs = self.passed(state, at_s, plan) if state.matters else ()
         state.now_s = at_s
         scale = state.scale(at_s)
         lively, rare = state.count(mention, scale)
         state.witnesses.add(mention, at_s, rare, state.rising)
+        bar = self._params.rise + log(max(FEWEST_WORDS, WORDS_A_MENTION * state.table.whole.recent / scale.recent))
+        least = self._params.part * bar
+        adds = {term: rise for term in lively if (rise := suspicion.rise_of(term, state.table, scale, least))}
+        state.prominence = max([rise.evidence for rise in adds.values()], default=0.0)
         if at_s < state.learning_until_s:
             return signs
-        bar = self._params.rise + log(max(FEWEST_WORDS, WORDS_A_MENTION * state.table.whole.recent / scale.recent))
-        told = self._judge(state, mention, scale, lively, bar) or self._unmask(state, mention, scale, bar)
+        told = self._judge(state, mention, scale, adds, bar) if adds else None
+        told = told or self._unmask(state, mention, scale, bar)
         return [*signs, *state.tell(told)] if told else signs
 
-    def _judge(self, state: TermsState, mention: Heard, scale: Scale, lively: list[str], bar: float) -> Told | None:
-        """Weigh all terms that rise, once this mention adds to them. Bad news is weighed with bad mentions only."""
+    def _judge(
+        self, state: TermsState, mention: Heard, scale: Scale, adds: Mapping[str, Rise], bar: float
+    ) -> Told | None:
+        """Weigh all terms that rise, once this mention `adds` to them. Bad news is weighed with bad mentions only."""
         least = self._params.part * bar
-        adds = [term for term in lively if suspicion.rise_of(term, state.table, scale, least)]
-        if not adds:
-            return None
         rising = list(dict.fromkeys((*state.rising, *adds)))[-MOST_RISING:]
-        rises = [rise for term in rising if (rise := suspicion.rise_of(term, state.table, scale, least))]
+        known = [adds.get(term) or suspicion.rise_of(term, state.table, scale, least) for term in rising]
+        rises = [rise for rise in known if rise]
         state.rising = [rise.term for rise in rises]
         rises.sort(key=lambda rise: (-rise.evidence, rise.term))
         bad = mention.label == "negative"

@@ -40,7 +40,7 @@ class TermsState(Struct, array_like=True):
     paged: dict[str, tuple[int, float]] = {}
     latest_episode_s: int = 0
     prominence: float = 0.0
-    """Of the latest mention's most prominent term."""
+    """The evidence that the latest mention's most unusual term rises."""
 
     def scale(self, at_s: float) -> Scale:
         """What one mention is written as now. Once in a while, makes room and lets the past fade."""
@@ -85,7 +85,6 @@ class TermsState(Struct, array_like=True):
                 rare.append(term)
                 if lately > least and lately * all_usual > often * twice:
                     lively.append(term)
-        self.prominence = max([table.rising(term, scale).prominence for term in lively], default=0.0)
         return lively, rare
 
     def prominent(self, at_s: float) -> tuple[Rising, ...]:

@@ -77,8 +77,9 @@ class TermTable(Struct, array_like=True):
     def make_room(self) -> None:
         """Let the terms go that were said least lately: there are more than MOST."""
         terms, self.sketch = self.terms, self.sketch or bytearray(4 * WIDTH)
-        cells = memoryview(self.sketch).cast("H")
-        for term in sorted(terms, key=lambda term: terms[term].recent)[: len(terms) - KEPT]:
+        cells, many = memoryview(self.sketch).cast("H"), len(terms) - KEPT
+        most = sorted([one.recent for one in terms.values()])[many - 1]
+        for term in [term for term, one in terms.items() if one.recent <= most][:many]:
             count = min(terms.pop(term).usual * CELL_UNIT // UNIT, MOST_IN_CELL)
             for place in _places(term):
                 cells[place] = max(cells[place], count)
