@@ -188,7 +188,7 @@ async def test_real_workers_that_come_and_die_say_the_same_and_explain_comes_to_
     rules, file = ruled(tmp_path, name="tested.yaml"), recorded(tmp_path)
     first, second, third = parts(file, 0.5, 0.8)
     [page] = lines_of(await asyncio.to_thread(backtest, "--rules", rules, "--input", file))
-    async with Flow(kafka, prefix, tmp_path, rules=RULES) as flow:
+    async with Flow(kafka, prefix, tmp_path, rules=RULES, session_timeout_s=3) as flow:
         worker = flow.start_worker("a")
         await flow.shared()
         await listen_to_all(await listeners_of(flow.settings, [first]))
