@@ -38,7 +38,7 @@ EXIT_WITHIN_S = 10
 SESSION_TIMEOUT_S = 6
 FETCH_WAIT_MS = 50
 """A topic is read only once the broker has answered the fetch of the one before: by itself it takes half a second for that."""
-SOON_S = 0.3
+QUICK_CHECKPOINT_S = 0.3
 """A checkpoint for tests that wait until all is settled, and in which nothing dies that might have more to write down."""
 FLOW = (RAW, SCORED, SPIKES, ALERTS)
 """What workers read, each topic after those that feed it."""

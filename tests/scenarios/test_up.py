@@ -64,7 +64,7 @@ async def test_the_battery_story_fires_and_resolves_on_screen_and_at_the_webhook
         process = await run_up(
             kafka,
             tmp_path,
-            *("--scenario", str(quicker_story(tmp_path, speed=600)), "--for", "55s"),
+            *("--scenario", str(quicker_story(tmp_path, speed=900)), "--for", "45s"),
             GROUNDSWELL_NOTIFY='["log", "webhook"]',
             GROUNDSWELL_WEBHOOK_URL=str(server.make_url("/")),
             GROUNDSWELL_WEBHOOK_SECRET=SECRET,
