@@ -14,7 +14,7 @@ import click
 from agents.cli.errors import CommandError
 from agents.cli.incidents import differences
 from agents.cli.logs import printable
-from agents.cli.rules import load_file
+from agents.cli.rules import given_file, load_file
 from agents.sources.csvmap import parse_mapping
 from agents.sources.recording import Recording
 from agents.sources.times import read_time
@@ -45,7 +45,12 @@ class Moment(click.ParamType):
 
 
 @click.command()
-@click.option("--rules", type=RULES, required=True, metavar="FILE", help="The tracking rules to judge by.")
+@click.option(
+    "--rules",
+    type=RULES,
+    metavar="FILE",
+    help="The tracking rules to judge by. Otherwise those in force; with --input, GROUNDSWELL_RULES.",
+)
 @click.option(
     "--input",
     "file",
@@ -66,7 +71,7 @@ class Moment(click.ParamType):
 @click.pass_obj
 def backtest(
     chosen: Chosen,
-    rules: Path,
+    rules: Path | None,
     file: Path | None,
     mapping: str | None,
     against: Path | None,
@@ -87,17 +92,21 @@ def backtest(
     \b
     Examples:
       groundswell backtest --rules rules.yaml --input tweets.csv | jq -r '[.at, .urgency, .title] | @tsv'
+      groundswell backtest --from 2026-03-02 | jq .title
       groundswell backtest --rules new.yaml --against rules.yaml --from 2026-03-02
 
     Next: `groundswell rules check`, then `groundswell rules publish`.
     """  # noqa: D301
+    from agents.cli.inforce import published_rules  # noqa: PLC0415  loads a Kafka client
     from agents.cli.recorded import FromTopic  # noqa: PLC0415  loads Faust and all agents
     from agents.cli.rehearsed import Rehearsed, rehearse  # noqa: PLC0415
 
     if mapping and not file:
         raise click.UsageError("--map is for a file: say which with --input")
     settings, began = chosen.settings(), monotonic()
-    runs = [Rehearsed(settings, load_file(one)) for one in (rules, against) if one]
+    from_file = rules or file
+    judged_by = load_file(given_file(rules, settings)) if from_file else asyncio.run(published_rules(settings))
+    runs = [Rehearsed(settings, one) for one in (judged_by, load_file(against) if against else None) if one]
     recorded: Recorded = opened(file, mapping, settings) if file else FromTopic(settings)
     asyncio.run(rehearse(recorded, runs, until))
     told = []

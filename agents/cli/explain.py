@@ -14,7 +14,7 @@ from rich.text import Text
 
 from agents.cli.backtest import RULES, opened
 from agents.cli.errors import FAILED, CommandError
-from agents.cli.rules import given_file, load_file
+from agents.cli.rules import load_file
 from agents.cli.shown import console, table
 from streams.core.sanitise import one_line
 from streams.records import Alert
@@ -49,7 +49,9 @@ class Row(NamedTuple):
 
 @click.command()
 @click.argument("alert_id")
-@click.option("--rules", type=RULES, metavar="FILE", help="The rules it was judged by. Otherwise GROUNDSWELL_RULES.")
+@click.option(
+    "--rules", type=RULES, metavar="FILE", help="Rules to judge by. Otherwise the published version it names."
+)
 @click.option(
     "--input", "file", type=click.Path(path_type=Path), metavar="FILE", help="Recorded mentions, not the raw topic."
 )
@@ -69,19 +71,20 @@ def explain(
 
     \b
     Examples:
-      groundswell explain bcd84ae3850649ee --rules rules.yaml
+      groundswell explain bcd84ae3850649ee
       groundswell explain bcd84ae3850649ee --rules rules.yaml --input archive.jsonl --json
 
     Next: `groundswell backtest` shows what other rules would have said.
     """  # noqa: D301
+    from agents.cli.inforce import published_rules  # noqa: PLC0415  loads a Kafka client
+
     chosen: Chosen = ctx.obj
     settings = chosen.settings()
-    path = given_file(rules, settings)
-    judged_by = load_file(path)
     published = asyncio.run(_published(settings, alert_id))
+    judged_by = load_file(rules) if rules else asyncio.run(published_rules(settings, published.rules_version))
     found, caveats = asyncio.run(_recompute(settings, judged_by, published, file, mapping))
     if published.rules_version not in ("", judged_by.version):
-        caveats.append(f"it was judged by rules {published.rules_version[:12]}; {path} is {judged_by.version[:12]}")
+        caveats.append(f"it was judged by rules {published.rules_version[:12]}; {rules} is {judged_by.version[:12]}")
     rows = list(compared(published, found))
     identical = found is not None and all(row.same for row in rows)
     if as_json:

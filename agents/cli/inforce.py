@@ -8,6 +8,7 @@ import msgspec
 
 from agents.cli.errors import CommandError
 from agents.cli.read import reading
+from streams.core.versions import UnknownVersionError, Versions
 from streams.outbox import NotDeliveredError
 from streams.records import ON_RULES, Ruleset
 from streams.rulebook import publish
@@ -16,6 +17,8 @@ from streams.topics import RULES
 if TYPE_CHECKING:
     from streams.core.rules import Rules
     from streams.settings import Settings
+
+NONE_YET = "no rules were published yet: `groundswell rules publish FILE`, or start a worker with a file"
 
 
 async def put_in_force(settings: Settings, rules: Rules, text: str) -> str:
@@ -51,3 +54,22 @@ async def published(settings: Settings) -> tuple[dict[str, str], str]:
             else:
                 in_force = one.version
     return texts, in_force
+
+
+async def published_rules(settings: Settings, version: str = "") -> Rules:
+    """Return a version that was published, read and checked; the one in force, where none is named.
+
+    Raises:
+        CommandError: the topic does not hold it (any more), or this software refuses it; or no broker answers.
+    """
+    texts, in_force = await published(settings)
+    wanted = version or in_force
+    if not wanted:
+        raise CommandError(NONE_YET)
+    versions = Versions()
+    for name, text in texts.items():
+        versions.add(name, text)
+    try:
+        return versions.of(wanted)
+    except UnknownVersionError as error:
+        raise CommandError(f"{error}; or name its file with --rules") from error

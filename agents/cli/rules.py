@@ -93,13 +93,11 @@ def show(chosen: Chosen, version: str) -> None:
       groundswell rules show > rules.yaml
       groundswell rules show bcd84ae38506
     """  # noqa: D301
-    from agents.cli.inforce import published  # noqa: PLC0415
+    from agents.cli.inforce import NONE_YET, published  # noqa: PLC0415
 
     texts, in_force = asyncio.run(published(chosen.settings()))
     if not version and not in_force:
-        raise CommandError(
-            "no rules were published yet: `groundswell rules publish FILE`, or start a worker with a file"
-        )
+        raise CommandError(NONE_YET)
     found = [name for name in texts if name.startswith(version or in_force)]
     if len(found) != 1:
         known = ", ".join(name[:12] for name in texts) or "none"

@@ -11,7 +11,7 @@ import click
 
 from agents.cli.backtest import RULES, opened, say_refused
 from agents.cli.errors import CommandError
-from agents.cli.rules import given_file, load_file
+from agents.cli.rules import load_file
 from agents.cli.shown import say_while
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Warmed(NamedTuple):
 @click.option(
     "--from", "history", required=True, metavar="FILE|raw", help="Recorded mentions (.jsonl, .csv, .tsv), or `raw`."
 )
-@click.option("--rules", type=RULES, metavar="FILE", help="Rules that have the brand. Otherwise GROUNDSWELL_RULES.")
+@click.option("--rules", type=RULES, metavar="FILE", help="Rules that have the brand. Otherwise those in force.")
 @click.option("--map", "mapping", metavar="SPEC", help="Columns of a CSV, as `groundswell replay` takes them.")
 @click.pass_obj
 def warm(chosen: Chosen, brand: str, history: str, rules: Path | None, mapping: str | None) -> None:
@@ -45,20 +45,26 @@ def warm(chosen: Chosen, brand: str, history: str, rules: Path | None, mapping: 
     found, told or counted: the accounts count what was told to the brand, and that begins with the workers.
     `raw` is mentions.raw as far as workers have handled it, while they did not listen for the brand yet.
 
-    Stop all workers first, as its row may have one writer only. A brand that was heard of already is refused.
+    Stop all workers first, as its row may have one writer only; then publish rules that have the brand, or name
+    their file. A brand that was heard of already is refused.
 
     \b
     Examples:
-      groundswell warm dell --from raw --rules rules.yaml
+      groundswell warm dell --from raw
       groundswell warm dell --from archive.csv --rules rules.yaml
 
-    Next: `groundswell rules publish` these rules, and start the workers.
+    Next: `groundswell rules publish` the file, if you named one, and start the workers.
     """  # noqa: D301
+    from agents.cli.inforce import published_rules  # noqa: PLC0415  loads a Kafka client
+
     settings = chosen.settings()
-    path = given_file(rules, settings)
-    judged_by = load_file(path)
-    if brand not in {one.id for one in judged_by.brands}:
-        raise CommandError(f"{path} has no brand {brand}; its brands: {', '.join(one.id for one in judged_by.brands)}")
+    judged_by = load_file(rules) if rules else asyncio.run(published_rules(settings))
+    brands = [one.id for one in judged_by.brands]
+    if brand not in brands:
+        which = rules or "what is in force"
+        raise CommandError(
+            f"{which} has no brand {brand}, only {', '.join(brands)}: name a file that has, with --rules"
+        )
     run, heard, time = asyncio.run(_warm(settings, judged_by, brand, history, mapping))
     ended = datetime.fromtimestamp(run.at_s, UTC)
     click.echo(f"{brand} has learned from {heard:,} of {run.read:,} mentions, up to {ended:%Y-%m-%d %H:%M} UTC")

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
+class Worker(faust.Worker):
+    """Faust's, but gone as soon as all services have stopped."""
+
+    async def _sentinel_task(self) -> None:
+        """Mode sleeps a second here before it closes a loop in which nothing runs any more."""
+
+
 def run_worker(settings: Settings) -> None:
     """Run until SIGTERM or Ctrl-C; leaves the process.
 
@@ -36,7 +43,7 @@ def run_worker(settings: Settings) -> None:
     # An event loop of its own: asyncio.run has closed the one it used.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = faust.Worker(
+    worker = Worker(
         app,
         loop=loop,
         loglevel="info",

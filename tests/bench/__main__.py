@@ -1,7 +1,8 @@
-"""`make bench`: how many mentions a second, and at what CPU time, beside two other ways to do the same job.
+"""`make bench`: how many mentions a second, and at what CPU time, beside two other ways to do the same job; then latency.
 
 All contenders read the same records from the same real broker, one after the other and again, each in
-a process of its own with one worker. A benchmark, not a test: it asserts nothing about time.
+a process of its own with one worker. Latency is `tests.bench.latency`'s. A benchmark, not a test: it asserts nothing
+about time.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.cli.localkafka import LocalKafka
+from tests.bench import latency
 from tests.bench.contenders import CONTENDERS
 from tests.bench.job import RAW_PARTITIONS, Job, Measured
 from tests.bench.load import rules_yaml, standard_load
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from tests.bench.load import Raw
 
 RUN_LIMIT_S = 900
+LATENCY = "latency"
 LIBRARIES = ("faust-streaming", "aiokafka", "msgspec", "confluent-kafka", "vaderSentiment")
 
 
@@ -116,6 +119,7 @@ class Bench:
 
 def _arguments() -> argparse.Namespace:
     told = "\n".join(f"  {name:8} {contender.says}" for name, contender in CONTENDERS.items())
+    measured = [*CONTENDERS, LATENCY]
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description=__doc__,
@@ -124,15 +128,15 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--records", type=int, default=25_000, help="raw records in the load (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each contender (default: %(default)s)")
-    parser.add_argument("--only", default=",".join(CONTENDERS), help="contenders, comma-separated (default: all)")
+    parser.add_argument("--only", default=",".join(measured), help="of these, comma-separated (default: %(default)s)")
     parser.add_argument(
         "--profile", action="store_true", help="one run of intake under cProfile: its 25 costliest functions"
     )
     parser.add_argument("--bootstrap", help="a broker that already runs, host:port (default: start one)")
     given = parser.parse_args()
     given.only = given.only.split(",")
-    if unknown := set(given.only) - CONTENDERS.keys():
-        parser.error(f"--only: unknown {', '.join(sorted(unknown))}; known are {', '.join(CONTENDERS)}")
+    if unknown := set(given.only).difference(measured):
+        parser.error(f"--only: unknown {', '.join(sorted(unknown))}; known are {', '.join(measured)}")
     if given.records < 1 or given.rounds < 1:
         parser.error("--records and --rounds must be at least 1")
     return given
@@ -143,19 +147,27 @@ def main() -> None:
     given = _arguments()
     with tempfile.TemporaryDirectory(prefix="groundswell-bench-", ignore_cleanup_errors=True) as folder:
         if given.bootstrap:
-            _measure(given, given.bootstrap, Path(folder))
+            _measure_all(given, given.bootstrap, Path(folder))
             return
         kafka = LocalKafka(Path(folder) / "kafka")
         _say("starting Kafka")
         kafka.start()
         try:
             asyncio.run(kafka.wait_ready())
-            _measure(given, kafka.bootstrap, Path(folder))
+            _measure_all(given, kafka.bootstrap, Path(folder))
         finally:
             kafka.stop()
 
 
-def _measure(given: argparse.Namespace, bootstrap: str, folder: Path) -> None:
+def _measure_all(given: argparse.Namespace, bootstrap: str, folder: Path) -> None:
+    if contenders := [name for name in given.only if name != LATENCY]:
+        _measure(given, contenders, bootstrap, folder)
+    if LATENCY in given.only and not given.profile:
+        _say("latency: a worker with all agents beside the standard load")
+        asyncio.run(latency.measure(bootstrap, folder))
+
+
+def _measure(given: argparse.Namespace, contenders: Sequence[str], bootstrap: str, folder: Path) -> None:
     _say(f"writing {given.records:,} records to {RAW_PARTITIONS} partitions")
     load = list(standard_load(given.records))
     bench = Bench(bootstrap, folder, load)
@@ -163,7 +175,7 @@ def _measure(given: argparse.Namespace, bootstrap: str, folder: Path) -> None:
         _say("intake under cProfile, which slows it down; threads other than the main one are not in it")
         _told("intake", bench.run("intake", profile=True))
         return
-    results: dict[str, list[Measured]] = {name: [] for name in given.only}
+    results: dict[str, list[Measured]] = {name: [] for name in contenders}
     for number in range(given.rounds):
         for name, measured in results.items():
             _say(f"round {number + 1} of {given.rounds}: {name}")

@@ -24,7 +24,7 @@ from streams.records import ON_SCORED, Mark, Removal, RulesChanged, ScoredMentio
 from streams.tables import BRANDS, SEEN
 from streams.topics import DEAD_LETTERS, RAW, SCORED
 from tests.cli.conftest import Terminal
-from tests.faults.harness import Flow, new_story
+from tests.faults.harness import QUICK_CHECKPOINT_S, Flow, new_story
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,7 +175,8 @@ async def drop(settings: Settings, topic: str, before: int) -> None:
 @pytest.fixture(scope="module")
 def standing(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Standing:
     async def live() -> Standing:
-        async with Flow(kafka, f"audited{id(kafka)}.", tmp_path_factory.mktemp("audited")) as flow:
+        folder = tmp_path_factory.mktemp("audited")
+        async with Flow(kafka, f"audited{id(kafka)}.", folder, checkpoint_s=QUICK_CHECKPOINT_S) as flow:
             flow.start_worker("a")
             await flow.shared()
             await flow.publish(new_story(12).go_on(STORY))

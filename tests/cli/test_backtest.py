@@ -139,6 +139,13 @@ def test_a_file_with_nothing_to_judge_is_refused_in_words(told, tmp_path, conten
     assert said in result.stderr
 
 
+def test_over_a_file_the_rules_are_a_file_too(told, monkeypatch):
+    monkeypatch.delenv("GROUNDSWELL_RULES", raising=False)
+    assert "Name them with --rules, or set GROUNDSWELL_RULES" in backtest("--input", told.file).stderr
+    monkeypatch.setenv("GROUNDSWELL_RULES", str(told.rules))
+    assert backtest("--input", told.file).stdout == told.result.stdout
+
+
 def test_only_what_fired_in_the_span_is_told(told):
     asked = ["--rules", told.rules, "--input", told.file]
 
@@ -181,7 +188,7 @@ async def test_real_workers_that_come_and_die_say_the_same_and_explain_comes_to_
     rules, file = ruled(tmp_path, name="tested.yaml"), recorded(tmp_path)
     first, second, third = parts(file, 0.5, 0.8)
     [page] = lines_of(await asyncio.to_thread(backtest, "--rules", rules, "--input", file))
-    async with Flow(kafka, prefix, tmp_path, rules=RULES) as flow:
+    async with Flow(kafka, prefix, tmp_path, rules=RULES, session_timeout_s=3) as flow:
         worker = flow.start_worker("a")
         await flow.shared()
         await listen_to_all(await listeners_of(flow.settings, [first]))
@@ -193,9 +200,10 @@ async def test_real_workers_that_come_and_die_say_the_same_and_explain_comes_to_
         await flow.settled()
         terminal = Terminal(flow.settings)
         live = await alerts_of(flow.settings)
-        [again] = lines_of(await asyncio.to_thread(terminal.run, "backtest", "--rules", str(rules)))
-        explained = await asyncio.to_thread(terminal.run, "explain", page["id"], "--rules", str(rules))
+        [again] = lines_of(await asyncio.to_thread(terminal.run, "backtest"))
         other = ruled(tmp_path, GRAVER, "graver.yaml")
+        await asyncio.to_thread(terminal.run, "rules", "publish", str(other))
+        explained = await asyncio.to_thread(terminal.run, "explain", page["id"])
         differs = await asyncio.to_thread(terminal.run, "explain", page["id"], "--rules", str(other), "--json")
 
     fired = next(one for one in live if one.change == "fired")

@@ -17,7 +17,7 @@ from streams.outbox import Out
 from streams.records import Mention, encode
 from streams.tables import BRANDS, STATE
 from streams.topics import ALERTS, DEAD_LETTERS, RAW, SCORED, TOPOLOGY
-from tests.faults.harness import Flow
+from tests.faults.harness import QUICK_CHECKPOINT_S, Flow
 
 if TYPE_CHECKING:
     from streams.tables import Table
@@ -180,7 +180,7 @@ def test_nobody_is_forgotten_before_somebody_says_yes(terminal: Terminal) -> Non
 @pytest.mark.timeout(120)
 async def test_who_is_forgotten_stands_in_the_logs_alone_until_those_expire(kafka, prefix, tmp_path):
     word = Mention(id="m:1", source="m", observed_at=datetime.now(UTC), text="acme, I hate it", author_id=ANN)
-    async with Flow(kafka, prefix, tmp_path) as flow:
+    async with Flow(kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S) as flow:
         flow.start_worker("a")
         await flow.send(word.id.encode(), encode(word))
         await flow.settled()

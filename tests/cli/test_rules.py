@@ -12,7 +12,8 @@ from agents.sources.scenario import BUNDLED
 from streams.core.rules import load_rules
 from streams.outbox import Out
 from streams.records import Mention, encode
-from streams.topics import RAW
+from streams.topics import ALERTS, RAW
+from tests.cli.test_alerts import alert
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -176,3 +177,22 @@ def test_a_file_that_is_refused_is_not_published_and_says_where_it_is_wrong(term
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"{wrong}:3:9: the test 'a pear' failed")
     assert terminal.run("rules", "show").stdout == (tmp_path / "dell.yaml").read_text()
+
+
+def test_commands_on_the_broker_judge_by_what_was_published_and_say_what_to_do_where_it_is_not_there(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    asked = (("backtest",), ("warm", "hp", "--from", "raw"))
+    for words in asked:
+        assert "no rules were published yet: `groundswell rules publish FILE`" in terminal.run(*words).stderr
+    terminal.run("rules", "publish", written(tmp_path, "dell"))
+    terminal.write([Out(ALERTS.full_name(terminal.settings), 0, b"a1", encode(alert(rules_version="f00d" * 16)), ())])
+
+    empty, unknown = (terminal.run(*words) for words in asked)
+    gone = terminal.run("explain", "a1")
+
+    assert "holds nothing: give a file with --input" in empty.stderr
+    assert "what is in force has no brand hp, only dell: name a file that has, with --rules" in unknown.stderr
+    assert gone.exit_code == 1
+    assert "does not hold version f00df00df00d" in gone.stderr
+    assert gone.stderr.endswith("restore it; or name its file with --rules\n")

@@ -17,7 +17,7 @@ from streams.core.rules import load_rules
 from streams.records import Alert, BrandStats, Evidence, Figures, Mention, encode
 from streams.topics import RAW
 from tests.cli.conftest import Terminal
-from tests.faults.harness import Flow, new_story
+from tests.faults.harness import QUICK_CHECKPOINT_S, Flow, new_story
 from tests.faults.oracle import RULES
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def look(settings: Settings, *, well: bool) -> dict:
 
 
 async def test_two_workers_then_one_then_none_and_a_lag_that_nobody_works_off(kafka, prefix, tmp_path):
-    async with Flow(kafka, prefix, tmp_path) as flow:
+    async with Flow(kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S, session_timeout_s=3) as flow:
         flow.start_worker("a")
         flow.start_worker("b")
         await flow.shared()

@@ -16,7 +16,7 @@ import msgspec
 from streams.contracts import FOLDER
 from streams.records import Alert, Mention, encode
 from streams.topics import ALERTS, RAW, SCORED, TOPOLOGY
-from tests.faults.harness import Flow, until
+from tests.faults.harness import QUICK_CHECKPOINT_S, Flow, until
 from tests.faults.unrest import Unrest, days_ago
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def people(story: Iterable[Said], hostile: str) -> Iterator[Said]:
 async def happen(kafka: LocalKafka, prefix: str, folder: Path, hostile: str = HOSTILE) -> Run:
     """Learn, fire, crash, remove, resolve, expire; and whatever else is told on the way."""
     story = Unrest(seed=7, begins=days_ago(40), brands=BRANDS, usual_s=60)
-    async with Flow(kafka, prefix, folder, rules=story.rules) as flow:
+    async with Flow(
+        kafka, prefix, folder, rules=story.rules, checkpoint_s=QUICK_CHECKPOINT_S, session_timeout_s=3
+    ) as flow:
         run = Run(flow.settings)
         following = Stranger(folder, flow.settings, "open_alerts.py")
         counting = Stranger(folder, flow.settings, "count_mentions.py", str(folder / "counts.json"))

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.05
 EXIT_WITHIN_S = 10
 SESSION_TIMEOUT_S = 6
+FETCH_WAIT_MS = 50
+"""A topic is read only once the broker has answered the fetch of the one before: by itself it takes half a second for that."""
+QUICK_CHECKPOINT_S = 0.3
+"""A checkpoint for tests that wait until all is settled, and in which nothing dies that might have more to write down."""
 FLOW = (RAW, SCORED, SPIKES, ALERTS)
 """What workers read, each topic after those that feed it."""
 
@@ -124,7 +128,11 @@ class Eyes:
 
     def __init__(self, bootstrap: str) -> None:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
 
     async def __aenter__(self) -> Self:
         await self._admin.start()

@@ -15,7 +15,7 @@ from tests.faults.harness import EXIT_WITHIN_S, Flow, new_story, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.timeout(300)]
 
-MENTIONS = 6_000
+MENTIONS = 4_000
 PER_SECOND = 300
 GO_ON_WITHIN_S = 30
 

@@ -13,7 +13,7 @@ from streams.pages import LOG_KEY, read_handled
 from streams.tables import BRANDS, SEEN
 from streams.topics import RAW, SCORED
 from tests.faults.doomed import fill
-from tests.faults.harness import Flow, new_story
+from tests.faults.harness import QUICK_CHECKPOINT_S, Flow, new_story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ async def test_a_full_disk_stops_the_worker_with_a_clear_word_and_nothing_is_los
     story, disk = new_story(seed=21), tmp_path / "small"
     ballast = disk / "ballast"
     with small_disk(disk):
-        async with Flow(kafka, prefix, tmp_path) as flow:
+        async with Flow(kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S) as flow:
             await flow.publish(story.go_on(MENTIONS))
             if when == "while it runs":
                 worker = flow.start_worker("small")

@@ -9,7 +9,7 @@ import pytest
 
 from streams.topics import BRAND_STATS, DEAD_LETTERS
 from tests.faults import figures, inputs, oracle
-from tests.faults.harness import Flow, until
+from tests.faults.harness import QUICK_CHECKPOINT_S, Flow, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
@@ -43,7 +43,7 @@ async def test_what_comes_late_or_early_is_applied_late_or_set_aside_and_rests_i
     kafka, prefix, tmp_path, say
 ):
     now = datetime.now(UTC)
-    async with Flow(kafka, prefix, tmp_path) as flow:
+    async with Flow(kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S) as flow:
         settings = flow.settings
         partitions = settings.raw_partitions
         story = inputs.out_of_time(

@@ -11,6 +11,7 @@ import pytest
 
 from agents.notifiers.webhook import TIMEOUT_S
 from streams.core.deliveries import ATTEMPTS, BACKOFF_S
+from tests.faults.harness import QUICK_CHECKPOINT_S
 from tests.faults.pager import paging
 from tests.faults.receiver import accepting, dropping, failing, hanging, repeated, slow, under_a_second_key
 from tests.faults.unrest import BRANDS
@@ -87,7 +88,7 @@ async def test_a_receiver_that_refuses_connections_is_told_once_when_it_is_back(
 
 
 async def test_a_slow_receiver_makes_nobody_wait(kafka, prefix, tmp_path, say):
-    async with paging(kafka, prefix, tmp_path) as pager:
+    async with paging(kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S) as pager:
         pager.receiver.answer = slow(SLOW_S)
         await pager.flow.publish(pager.story.burst(*BRANDS))
         settled_s = await pager.settles()
@@ -101,7 +102,7 @@ async def test_a_slow_receiver_makes_nobody_wait(kafka, prefix, tmp_path, say):
 
 @pytest.mark.parametrize("status", [400, pytest.param(410, marks=pytest.mark.long)])
 async def test_what_the_receiver_refuses_is_marked_dead_and_not_said_again(kafka, prefix, tmp_path, say, status):
-    async with paging(kafka, prefix, tmp_path) as pager:
+    async with paging(kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S) as pager:
         pager.receiver.answer = failing(status)
         await pager.flow.publish(pager.story.burst("acme"))
         await pager.each("is dead", lambda row: (row.state, row.reason) == ("dead", "refused"), alerts=1)
@@ -120,7 +121,9 @@ async def test_what_the_receiver_refuses_is_marked_dead_and_not_said_again(kafka
 
 async def test_a_receiver_that_never_recovers_is_given_up_after_so_many_attempts(kafka, prefix, tmp_path, say):
     """The worker's hours of backoff are cut to tenths of a second."""
-    async with paging(kafka, prefix, tmp_path, module="tests.faults.impatient") as pager:
+    async with paging(
+        kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S, module="tests.faults.impatient"
+    ) as pager:
         pager.receiver.answer = failing(500)
         await pager.flow.publish(pager.story.burst("acme"))
         await pager.each("is dead", lambda row: (row.state, row.reason) == ("dead", "gave_up"), alerts=1)

@@ -12,7 +12,7 @@ from streams.records import ON_SCORED, Mention, ScoredMention, encode
 from streams.topics import DEAD_LETTERS, RAW, SCORED
 from tests.core.test_parse import HEAD, POISON
 from tests.faults import inputs
-from tests.faults.harness import Flow
+from tests.faults.harness import QUICK_CHECKPOINT_S, Flow
 from tests.faults.oracle import Said
 
 pytestmark = pytest.mark.timeout(180)
@@ -41,7 +41,7 @@ async def test_poison_is_set_aside_once_with_its_bytes_and_reason_while_all_good
     kafka, prefix, tmp_path
 ):
     wanted = poison()
-    async with Flow(kafka, prefix, tmp_path) as flow:
+    async with Flow(kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S) as flow:
         worker = flow.start_worker("a")
         await flow.shared()
         sent, good = [], []

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.faults.harness import EXIT_WITHIN_S, Flow, new_story
+from tests.faults.harness import EXIT_WITHIN_S, QUICK_CHECKPOINT_S, Flow, new_story
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -23,7 +23,7 @@ BUNDLE_RECORDS = 5
 async def test_a_worker_restarted_with_mentions_waiting_skips_none(kafka, prefix, tmp_path, say, rounds, disk):
     """Where the disk is lost, tables are read from their changelogs while mentions are already being fetched."""
     story = new_story(seed=2)
-    async with Flow(kafka, prefix, tmp_path, bundle_records=BUNDLE_RECORDS) as flow:
+    async with Flow(kafka, prefix, tmp_path, bundle_records=BUNDLE_RECORDS, checkpoint_s=QUICK_CHECKPOINT_S) as flow:
         for number in range(rounds):
             await flow.publish(story.go_on(WAITING))
             worker = flow.start_worker(f"disk{number}" if disk == "lost" else "disk")
@@ -83,7 +83,7 @@ async def test_a_worker_told_to_stop_before_its_tables_are_recovered_ends_in_tim
     kafka, prefix, tmp_path, say
 ):
     story = new_story(seed=5)
-    async with Flow(kafka, prefix, tmp_path) as flow:
+    async with Flow(kafka, prefix, tmp_path, checkpoint_s=QUICK_CHECKPOINT_S) as flow:
         before = flow.start_worker("before")
         await flow.publish(story.go_on(WAITING))
         await flow.settled()

@@ -27,7 +27,7 @@ from agents.http.routing import raw_partition_of
 from agents.sources.publisher import make_producer
 from streams.records import Alert, Evidence, Mention, Sample, encode
 from streams.topics import ALERTS, RAW
-from tests.faults.harness import Flow, until
+from tests.faults.harness import QUICK_CHECKPOINT_S, Flow, until
 from tests.http.described import check
 from tests.samples import an_alert
 
@@ -125,7 +125,16 @@ async def cluster(kafka, tmp_path_factory) -> AsyncIterator[Cluster]:
     folder, prefix = tmp_path_factory.mktemp("api"), f"t{uuid.uuid4().hex[:8]}."
     async with (
         aiohttp.ClientSession() as session,
-        Flow(kafka, prefix, folder, rules=RULES, raw_partitions=4, keyed_partitions=2, notify=[]) as flow,
+        Flow(
+            kafka,
+            prefix,
+            folder,
+            rules=RULES,
+            raw_partitions=4,
+            keyed_partitions=2,
+            notify=[],
+            checkpoint_s=QUICK_CHECKPOINT_S,
+        ) as flow,
     ):
         cluster = Cluster(flow, session)
         for port in (cluster.start(), cluster.start()):
