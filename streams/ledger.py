@@ -224,8 +224,7 @@ class Ledger(Service, Generic[D]):
 
     @Service.task
     async def _checkpoints(self) -> None:
-        while not self.should_stop:
-            await self.sleep(_pause_s(self._settings.checkpoint_s, self._row_bytes))
+        while await self._waits(_pause_s(self._settings.checkpoint_s, self._row_bytes)):
             self._row_bytes = 0
             await self._guarded(self.checkpoint)
 
@@ -247,15 +246,18 @@ class Ledger(Service, Generic[D]):
     @Service.task
     async def _tidies(self) -> None:
         pauses = chain((SETTLING_S, SETTLING_S), repeat(TIDY_EVERY_S))  # a copy goes only at the second look
-        while not self.should_stop:
-            await self.sleep(next(pauses))
+        while await self._waits(next(pauses)):
             await self._guarded(self.tidy)
 
     @Service.task
     async def _ticks(self) -> None:
-        while not self.should_stop:
-            await self.sleep(TICK_S)
+        while await self._waits(TICK_S):
             await self._guarded(self._tick)
+
+    async def _waits(self, seconds: float) -> bool:
+        """Whether there is anything left to do after so long: a stop cuts it short, and everything is settled then."""
+        await self.sleep(seconds)
+        return not self.should_stop
 
     async def _tick(self) -> None:
         async with self._lock:
