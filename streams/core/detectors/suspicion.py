@@ -123,6 +123,11 @@ def together(rises: Sequence[Rise], mentions: Sequence[Witness], doubt: float) -
     )
 
 
+def at_most(rises: Sequence[Rise], doubt: float) -> float:
+    """What `together` can come to, whoever is behind it."""
+    return rises[0].evidence + sum(max(0.0, rise.evidence - doubt) for rise in rises[1:])
+
+
 def mood(rises: Sequence[Rise], mentions: Sequence[Witness]) -> float:
     """Evidence that these mentions come in a worse mood than those with such terms usually do, one of each author.
 

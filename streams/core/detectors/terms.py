@@ -133,6 +133,8 @@ class TermsDetector:
         group = [rise for rise in rises if rise.sours == bad][:MOST_TOGETHER]
         if not group or _was_just_weighed(state, group[0], bad=bad) or (bad and self._is_old_news(state, group)):
             return None
+        if suspicion.at_most(group, least) < bar:
+            return None
         mentions = state.witnesses.holding((rise.term for rise in group), state.now_s)
         if len(suspicion.originals(mentions)) < self._params.authors:
             return None
