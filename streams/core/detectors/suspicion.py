@@ -9,7 +9,7 @@ from math import log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.core.detectors.termtable import UNIT
-from streams.core.detectors.witnesses import BAD, COPY, DATED, GOOD, YOUNG
+from streams.core.detectors.witnesses import ALTERED, BAD, COPY, DATED, GOOD, YOUNG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +30,8 @@ BAD_SHARE = 0.7
 """Share of negative mentions in trouble; sentiment is scored wrongly now and then."""
 YOUNG_SHARE, LEAST_YOUNG = 0.6, 0.05
 """Share of young accounts among those made for a flood, and the least that is thought usual."""
+ALTERED_SHARE, LEAST_ALTERED = 0.3, 0.02
+"""The same of copies with a word changed, among a flood's texts: people repost, machines vary."""
 CERTAIN = 0.95
 
 
@@ -141,6 +143,12 @@ def youth(mentions: Sequence[Witness], known: Witnesses) -> float:
     usual = max(LEAST_YOUNG, (known.young + 1) / (known.dated + 20))
     voices = {one.author: one for one in mentions if one.flags & DATED}
     return _sequential(((bool(one.flags & YOUNG), usual) for one in voices.values()), YOUNG_SHARE)
+
+
+def variation(mentions: Sequence[Witness], known: Witnesses) -> float:
+    """Evidence that the texts were made for it: so many are an earlier one with a word changed, and usually are not."""
+    usual = max(LEAST_ALTERED, (known.altered + 1) / (known.heard + 20))
+    return _sequential(((bool(one.flags & ALTERED), usual) for one in mentions), ALTERED_SHARE)
 
 
 def originals(mentions: Sequence[Witness]) -> list[Witness]:
