@@ -26,8 +26,9 @@ PRIOR = 20
 """Mentions in the brand's usual mood that each term is thought to have had before."""
 STOP_SHARE = 0.15
 """What is in so large a share of all mentions is about no topic; above all, the brand's own name."""
-BAD_SHARE = 0.7
-"""Share of negative mentions in trouble; sentiment is scored wrongly now and then."""
+BAD_SHARE, BAD_ODDS = 0.7, 7.0
+"""Share of negative mentions in trouble, sentiment being scored wrongly now and then; and how many times worse than usual
+the odds are, where little is ever scored as negative."""
 YOUNG_SHARE, LEAST_YOUNG = 0.6, 0.05
 """Share of young accounts among those made for a flood, and the least that is thought usual."""
 ALTERED_SHARE, LEAST_ALTERED = 0.3, 0.02
@@ -53,7 +54,7 @@ class Rise(NamedTuple):
     @property
     def sours(self) -> bool:
         """Whether its mentions are nearer to trouble's mood than to their usual one."""
-        return self.bad >= (self.usual_bad + max(BAD_SHARE, self.usual_bad + 0.1)) / 2
+        return self.bad >= (self.usual_bad + max(_trouble(self.usual_bad), self.usual_bad + 0.1)) / 2
 
 
 def excess(observed: float, expected: float) -> float:
@@ -132,7 +133,8 @@ def mood(rises: Sequence[Rise], mentions: Sequence[Witness]) -> float:
     """
     usual_bad = {rise.term: rise.usual_bad for rise in rises}
     anyway = min(0.8, sum(rise.background for rise in rises) * UNIT / max(sum(one.weight for one in mentions), 1))
-    then = BAD_SHARE * (1 - anyway) + rises[0].usual_bad * anyway
+    own_mood = rises[0].usual_bad
+    then = _trouble(own_mood) * (1 - anyway) + own_mood * anyway
     voices = originals(mentions)
     usual = (max(usual_bad[term] for term in one.terms if term in usual_bad) for one in voices)
     return _sequential(zip((bool(one.flags & BAD) for one in voices), usual, strict=True), then)
@@ -160,6 +162,12 @@ def is_applauded(mentions: Sequence[Witness]) -> bool:
     """Whether clearly more than half of the authors are pleased (two standard deviations)."""
     voices = {one.author: one for one in mentions}
     return sum(bool(one.flags & GOOD) for one in voices.values()) > len(voices) / 2 + sqrt(len(voices))
+
+
+def _trouble(usual_bad: float) -> float:
+    """The share of negative mentions in trouble, where usually it is so large."""
+    odds = BAD_ODDS * usual_bad / (1 - usual_bad)
+    return min(BAD_SHARE, odds / (1 + odds))
 
 
 def _sequential(draws: Iterable[tuple[bool, float]], then: float) -> float:
