@@ -87,8 +87,8 @@ class Mood(Struct, array_like=True):
         return (middle - width) / (1 + square / scored), (middle + width) / (1 + square / scored)
 
     def is_known(self) -> bool:
-        """Whether most of the present mentions were scored."""
-        return self.now.scored > self.now.heard / 2
+        """Whether at least a quarter of all mentions usually say how people feel."""
+        return self.usual.positive + self.usual.negative > self.usual.heard / 4
 
     def unusual_echoes(self) -> float:
         """How many of the present mentions say again what others, or the same people, just said, or come from accounts made
