@@ -91,8 +91,7 @@ class Mood(Struct, array_like=True):
         return self.usual.positive + self.usual.negative > self.usual.heard / 4
 
     def unusual_echoes(self) -> float:
-        """How many of the present mentions say again what others, or the same people, just said, or come from accounts made
-        lately; beyond the usual ones."""
+        """How many more than usual of the present mentions echo others, or their authors, or come from new accounts."""
         usual = self.usual.echoes / self.usual.heard if self.usual.heard else 0.0
         return max(0.0, self.now.echoes - usual * self.now.heard)
 

@@ -161,7 +161,11 @@ def test_a_storm_in_the_usual_mood_is_notable_until_it_is_twice_as_loud():
     for _ in range(5 * 288):
         brand.says(1, label=moods.choice(["negative", "neutral", "neutral", "positive"]))
         brand.waits(BIN_S)
-    told = [sign for _ in range(60) for sign in brand.says(1, label=moods.choice(["negative", "neutral", "neutral", "positive"]))]
+    told = [
+        sign
+        for _ in range(60)
+        for sign in brand.says(1, label=moods.choice(["negative", "neutral", "neutral", "positive"]))
+    ]
     assert [sign.nature for sign in told] == ["notable", "trouble"]
 
 
