@@ -42,8 +42,8 @@ class TermsParams:
 
     rise: float = 5.5
     part: float = 0.5  # of that bar: from there on a term counts at all
-    mood: float = 4.5
-    both: float = 2.0  # so much more for rise and mood together, of which mood may bring so much for a weaker rise
+    mood: float = 0.4  # of that bar: the more there is to choose from, the more often the mood is bad by chance
+    bad: float = 2.0  # less is asked of the rise of what is in so bad a mood
     made: float = 3.0
     authors: int = 6  # who say it in their own words
     independent: float = 0.5  # the least weight of a mention's voice, on average
@@ -137,10 +137,7 @@ class TermsDetector:
         if not bad:
             nature: Nature = "praise" if suspicion.is_applauded(mentions) else "notable"
             return Told(nature, group, mentions, score, state.now_s) if score >= bar else None
-        params = self._params
-        if score < bar - params.both or (mood := suspicion.mood(group, mentions)) < params.mood:
-            return None
-        if score - bar + mood - params.mood < params.both:
+        if score < bar - self._params.bad or suspicion.mood(group, mentions) < self._params.mood * bar:
             return None
         known_trouble = state.terms_of("trouble")
         genuine = self._is_independent(state, mentions) or any(rise.term in known_trouble for rise in group)
