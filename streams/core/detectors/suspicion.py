@@ -28,7 +28,7 @@ STOP_SHARE = 0.15
 """What is in so large a share of all mentions is about no topic; above all, the brand's own name."""
 BAD_SHARE, BAD_ODDS = 0.7, 7.0
 """Share of negative mentions in trouble, sentiment being scored wrongly now and then; and how many times worse than usual
-the odds are, where little is ever scored as negative."""
+the odds are, where little is ever scored as negative. Where much is, half of what usually is not."""
 YOUNG_SHARE, LEAST_YOUNG = 0.6, 0.05
 """Share of young accounts among those made for a flood, and the least that is thought usual."""
 ALTERED_SHARE, LEAST_ALTERED = 0.3, 0.02
@@ -167,7 +167,7 @@ def is_applauded(mentions: Sequence[Witness]) -> bool:
 def _trouble(usual_bad: float) -> float:
     """The share of negative mentions in trouble, where usually it is so large."""
     odds = BAD_ODDS * usual_bad / (1 - usual_bad)
-    return min(BAD_SHARE, odds / (1 + odds))
+    return max(min(BAD_SHARE, odds / (1 + odds)), (1 + usual_bad) / 2)
 
 
 def _sequential(draws: Iterable[tuple[bool, float]], then: float) -> float:
