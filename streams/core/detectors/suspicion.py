@@ -40,7 +40,7 @@ class Rise(NamedTuple):
     """One term that is said more than usual: `observed` against `expected` mentions, faded.
 
     `background` is how many of the last hours' mentions with it come as usual. `usual_bad` is what share of them is
-    usually negative, `bad` what share is now.
+    usually negative, `bad` what share is now, and `mood` what share of all the brand's mentions usually is.
     """
 
     term: str
@@ -50,11 +50,12 @@ class Rise(NamedTuple):
     background: float
     usual_bad: float
     bad: float
+    mood: float
 
     @property
     def sours(self) -> bool:
         """Whether its mentions are nearer to trouble's mood than to their usual one."""
-        return self.bad >= (self.usual_bad + max(_trouble(self.usual_bad), self.usual_bad + 0.1)) / 2
+        return self.bad >= (self.usual_bad + max(_trouble(self.mood), self.usual_bad + 0.1)) / 2
 
 
 def excess(observed: float, expected: float) -> float:
@@ -99,6 +100,7 @@ def rise_of(term: str, table: TermTable, scale: Scale, least: float = 0.0) -> Ri
         share * recent_of,
         min(max(own_mood, mood), CERTAIN),
         one.bad / max(one.recent, 1),
+        mood,
     )
 
 
@@ -133,8 +135,7 @@ def mood(rises: Sequence[Rise], mentions: Sequence[Witness]) -> float:
     """
     usual_bad = {rise.term: rise.usual_bad for rise in rises}
     anyway = min(0.8, sum(rise.background for rise in rises) * UNIT / max(sum(one.weight for one in mentions), 1))
-    own_mood = rises[0].usual_bad
-    then = _trouble(own_mood) * (1 - anyway) + own_mood * anyway
+    then = _trouble(rises[0].mood) * (1 - anyway) + rises[0].usual_bad * anyway
     voices = originals(mentions)
     usual = (max(usual_bad[term] for term in one.terms if term in usual_bad) for one in voices)
     return _sequential(zip((bool(one.flags & BAD) for one in voices), usual, strict=True), then)
@@ -165,7 +166,7 @@ def is_applauded(mentions: Sequence[Witness]) -> bool:
 
 
 def _trouble(usual_bad: float) -> float:
-    """The share of negative mentions in trouble, where usually it is so large."""
+    """The share of negative mentions in trouble, of a brand where usually it is so large."""
     odds = BAD_ODDS * usual_bad / (1 - usual_bad)
     return max(min(BAD_SHARE, odds / (1 + odds)), (1 + usual_bad) / 2)
 
