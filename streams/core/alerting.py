@@ -8,7 +8,8 @@ An incident fires with the first watched finding; what belongs to it joins it wh
 `streams.core.incidents`); it is resolved `Policy.quiet` after the last of its episodes was over, so that a burst
 which ebbs and returns pages once. An episode belongs to one incident only.
 
-Trouble pages, unless a known event or a cool-down mutes it; everything else opens a ticket. A ticket becomes a
+Trouble pages, unless a known event or a cool-down mutes it, or it is only the counts of what is known for a flood;
+everything else opens a ticket. A ticket becomes a
 page, once, with the first finding that pages, or if what was muted goes on when its reason is gone. A page stays one.
 """
 
@@ -83,9 +84,11 @@ def on_finding(state: BrandAlerts, finding: Finding, policy: Policy) -> list[Ale
 
     incident = state.open.get(known.alert)
     if floor is not None and (incident is not None or not known.alert):
+        incident = incident or home(state.open.values(), finding)
+        if incident is not None and incident.explains(finding):
+            finding = replace(finding, nature="flood")
         muting = _muting(state, finding, severity_of(finding, floor), policy)
         told = alert_of(finding, floor, muting.why if muting else "")
-        incident = incident or home(state.open.values(), finding)
         if incident is not None:
             published += _publish(incident, joined(incident.alert, told))
         else:

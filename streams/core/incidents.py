@@ -62,6 +62,10 @@ class Incident(Struct, array_like=True):
         fewer = min(len(theirs), len(self.mentions))
         return fewer > 0 and len(theirs.intersection(self.mentions)) >= max(1.0, SHARED_MENTIONS * fewer)
 
+    def explains(self, finding: Finding) -> bool:
+        """Whether a count is loud with what is known for a flood. Terms and hazards speak for themselves."""
+        return self.alert.nature == "flood" and finding.series in WHOLE and self.is_related(finding)
+
     def goes_with(self, finding: Finding) -> bool:
         """Whether nothing speaks against it that both are about the same, one of them being about nothing in particular."""
         natures = {self.alert.nature, finding.nature}

@@ -332,6 +332,25 @@ def test_a_ticket_that_gains_trouble_becomes_a_page_once_and_stays_one():
     assert (more.urgency, more.nature) == ("page", "trouble")
 
 
+def test_counts_that_are_loud_with_what_is_known_for_a_flood_page_nobody():
+    state = BrandAlerts()
+    on_finding(state, terms("boycott", nature="flood"), POLICY)
+    seen = Evidence(window_s=1800, observed=40, expected=6, score=9, terms=(Term("boycott", 20.0, 50.0),))
+
+    on_finding(state, msgspec.structs.replace(finding(at=5, episode=5), evidence=seen), POLICY)
+
+    assert (alert_of(state).urgency, alert_of(state).nature) == ("ticket", "flood")
+
+
+def test_counts_beside_a_flood_that_are_loud_with_something_else_page():
+    state = BrandAlerts()
+    on_finding(state, terms("boycott", nature="flood"), POLICY)
+
+    [alert] = on_finding(state, finding(at=5, episode=5), POLICY)
+
+    assert (alert.change, alert.urgency) == ("fired", "page")
+
+
 def test_praise_and_trouble_of_the_same_hour_are_two_alerts():
     state = opened(nature="praise", series="all")
 

@@ -31,6 +31,10 @@ MOST_BITS_APART = 8 * (HASHES - ALIKE)
 FEWEST_WORDS = 4
 """Of fewer words, people say the same thing independently: "love it"."""
 COPY_WEIGHT, REPEAT_WEIGHT = 0.25, 0.1
+TEMPLATES = 0.5
+"""Where so large a share of all texts is like an earlier one, people speak in phrases, and a copy is no sign of anything."""
+USUAL_SHARE_KEPT = 0.5 ** (1 / 2000)
+"""Per mention: after 2,000 more, a past mention counts half in the usual share of copies."""
 
 AUTHORS = 1024
 REPEAT_S = 6 * 3600
@@ -55,6 +59,8 @@ class Voices(Struct, array_like=True):
     known: bytearray = msgspec.field(default_factory=lambda: bytearray(KNOWN_BITS // 8))
     known_before: bytearray = msgspec.field(default_factory=bytearray)
     known_bits: int = 0
+    copied: float = 0.0
+    """The usual share of copies."""
 
 
 class Independence:
@@ -69,34 +75,37 @@ class Independence:
     def hear(self, state: Voices, heard: Heard) -> Voice:
         """Judge one mention by those before it, and remember it. Time that goes back does no harm."""
         words = words_of(heard.text)
-        copy = len(words) >= FEWEST_WORDS and _copied(state, words)
+        alike = _alike(state, words) if len(words) >= FEWEST_WORDS else 0
+        copy = alike >= ALIKE
+        state.copied += (1 - USUAL_SHARE_KEPT) * (copy - state.copied)
+        copy = copy and state.copied < TEMPLATES
         repeated = _repeated(state, heard.author & 0xFFFFFFFF, int(heard.at_s))
         first_seen = _first_seen(state, heard.author)
         weight = (COPY_WEIGHT if copy else 1.0) * (REPEAT_WEIGHT if repeated else 1.0)
-        return Voice(weight=weight, copy=copy, first_seen=first_seen)
+        return Voice(weight=weight, copy=copy, altered=copy and alike < HASHES, first_seen=first_seen)
 
 
-def _copied(state: Voices, words: tuple[str, ...]) -> bool:
-    """Whether a text, or nearly it, is among the latest ones; from now on it is."""
+def _alike(state: Voices, words: tuple[str, ...]) -> int:
+    """How much of a text, of HASHES, one of the latest ones has; from ALIKE on it is its copy. From now on it is one."""
     sketch = RMinHash(num_perm=HASHES, seed=1)
     sketch.update(words)
     hashes = sketch.digest()
     digest = _words_of_32_bits(*hashes)[::4]  # the lowest byte of each
     low, high = _halves(digest)
     digests, bands = state.digests, memoryview(state.bands).cast("H")
-    place, found = state.texts % TEXTS, False
+    place, alike = state.texts % TEXTS, 0
     rows = zip(hashes[::ROWS], hashes[1::ROWS], hashes[2::ROWS], hashes[3::ROWS], strict=True)
     for band, (one, two, three, four) in enumerate(rows):
         slot = band * SLOTS + (one ^ two * 3 ^ three * 5 ^ four * 7) % SLOTS
-        if not found and (before := bands[slot]):
+        if alike < ALIKE and (before := bands[slot]):
             at = (before - 1) * HASHES
             other_low, other_high = _halves(digests, at)
             if (low ^ other_low).bit_count() + (high ^ other_high).bit_count() <= MOST_BITS_APART:
-                found = sum(map(eq, digest, digests[at : at + HASHES])) >= ALIKE
+                alike = sum(map(eq, digest, digests[at : at + HASHES]))
         bands[slot] = place + 1
     digests[place * HASHES : (place + 1) * HASHES] = digest
     state.texts += 1
-    return found
+    return alike
 
 
 def _repeated(state: Voices, author: int, at_s: int) -> bool:

@@ -24,11 +24,13 @@ class Voice(Struct, frozen=True):
     """How much of its own a mention has to say; see `streams.core.detectors.independence`.
 
     `weight` is 1 for an original by somebody who has not just spoken, less for a repost, for a text that
-    was seen already, for an author who repeats. `copy` says that its text, or nearly it, was heard before.
+    was seen already, for an author who repeats. `copy` says that its text, or nearly it, was heard before,
+    `altered` that it was nearly it: people repost, machines vary a word.
     """
 
     weight: float = 1.0
     copy: bool = False
+    altered: bool = False
     first_seen: bool = True
     """The author was never heard on this brand before."""
 

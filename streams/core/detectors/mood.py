@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from streams.core.detectors.hours import DAY_S
+from streams.core.detectors.witnesses import YOUNG_S
 
 if TYPE_CHECKING:
     from streams.core.detectors.interface import Heard
@@ -20,6 +21,8 @@ HALF_LIFE_S, USUAL_HALF_LIFE_S = 1800.0, 8.0 * DAY_S
 DEVIATIONS = 2.0
 SCALE = 2.0
 """The variance of a count that fades so is half its mean: twice the count is like a Poisson count."""
+YOUNG_WEIGHT = 0.25
+"""What the voice of an account made lately counts for, where more of them than usual speak."""
 
 
 class Feel(Struct, array_like=True):
@@ -47,7 +50,9 @@ class Feel(Struct, array_like=True):
             self.negative += share * (mention.label == "negative")
         if counts:
             self.heard += share
-            self.echoes += share * (1 - mention.voice.weight)
+            age_s = mention.author_age_s
+            young = age_s is not None and age_s < YOUNG_S
+            self.echoes += share * (1 - mention.voice.weight * (YOUNG_WEIGHT if young else 1.0))
 
 
 class Mood(Struct, array_like=True):
@@ -84,8 +89,12 @@ class Mood(Struct, array_like=True):
         width = DEVIATIONS * sqrt(share * (1 - share) / scored + square / (4 * scored * scored))
         return (middle - width) / (1 + square / scored), (middle + width) / (1 + square / scored)
 
+    def is_known(self) -> bool:
+        """Whether at least a quarter of all mentions usually say how people feel."""
+        return self.usual.positive + self.usual.negative > self.usual.heard / 4
+
     def unusual_echoes(self) -> float:
-        """How many of the present mentions say again what others, or the same people, just said; beyond the usual ones."""
+        """How many more than usual of the present mentions echo others, or their authors, or come from new accounts."""
         usual = self.usual.echoes / self.usual.heard if self.usual.heard else 0.0
         return max(0.0, self.now.echoes - usual * self.now.heard)
 

@@ -3,8 +3,8 @@
 The count sees a storm; the share sees a brand that is spoken of no more than usual, but suddenly badly. A brand that
 is always spoken of badly has such counts and such a share for usual.
 
-More negative mentions are "trouble" unless everything else rose with them: a contest brings its grumblers too, and is
-merely "notable". They are "flood" where less than half would be left, of the score or of those that are too many,
+More negative mentions are "trouble" where their share is clearly higher too. If everything else rose with them, they are
+merely "notable": a contest brings its grumblers. Until either is clear, nothing is said. They are "flood" where less than half would be left, of the score or of those that are too many,
 without copies, reposts and people who repeat themselves.
 """
 
@@ -126,7 +126,7 @@ class NegativityDetector:
         return self._counting.tails.surprise(state.tail, mood.lopsided(SERIES, at_s, without))
 
     def _nature(self, state: NegativityState, many: float, share: float, bar: float) -> Nature | None:
-        """None where copies alone lift it over the bar, but do not make up most of it: wait for what comes next."""
+        """None where that is not clear yet, or copies alone lift it over the bar, but do not make up most of it."""
         mood = state.mood
         usual, echoes = mood.usual_share(SERIES), mood.unusual_echoes()
         genuine = max(self._counting.without(state.storms, SERIES, echoes), self._share(state, mood.at_s, echoes))
@@ -135,4 +135,7 @@ class NegativityDetector:
             return "flood"
         if genuine < bar:
             return None
-        return "trouble" if mood.share_between(SERIES)[1] >= usual + WORSE * (1 - usual) else "notable"
+        low, high = mood.share_between(SERIES)
+        if high < usual + WORSE * (1 - usual):
+            return "notable"
+        return "trouble" if low > usual + CLEARLY * (1 - usual) else None

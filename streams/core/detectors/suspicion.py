@@ -9,7 +9,7 @@ from math import log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.core.detectors.termtable import UNIT
-from streams.core.detectors.witnesses import BAD, COPY, DATED, GOOD, YOUNG
+from streams.core.detectors.witnesses import ALTERED, BAD, COPY, DATED, GOOD, YOUNG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,10 +26,13 @@ PRIOR = 20
 """Mentions in the brand's usual mood that each term is thought to have had before."""
 STOP_SHARE = 0.15
 """What is in so large a share of all mentions is about no topic; above all, the brand's own name."""
-BAD_SHARE = 0.7
-"""Share of negative mentions in trouble; sentiment is scored wrongly now and then."""
+BAD_SHARE, BAD_ODDS = 0.7, 7.0
+"""Share of negative mentions in trouble, sentiment being scored wrongly now and then; and how many times worse than usual
+the odds are, where little is ever scored as negative. Where much is, half of what usually is not."""
 YOUNG_SHARE, LEAST_YOUNG = 0.6, 0.05
 """Share of young accounts among those made for a flood, and the least that is thought usual."""
+ALTERED_SHARE, LEAST_ALTERED = 0.3, 0.02
+"""The same of copies with a word changed, among a flood's texts: people repost, machines vary."""
 CERTAIN = 0.95
 
 
@@ -37,7 +40,7 @@ class Rise(NamedTuple):
     """One term that is said more than usual: `observed` against `expected` mentions, faded.
 
     `background` is how many of the last hours' mentions with it come as usual. `usual_bad` is what share of them is
-    usually negative, `bad` what share is now.
+    usually negative, `bad` what share is now, and `mood` what share of all the brand's mentions usually is.
     """
 
     term: str
@@ -47,11 +50,12 @@ class Rise(NamedTuple):
     background: float
     usual_bad: float
     bad: float
+    mood: float
 
     @property
     def sours(self) -> bool:
         """Whether its mentions are nearer to trouble's mood than to their usual one."""
-        return self.bad >= (self.usual_bad + max(BAD_SHARE, self.usual_bad + 0.1)) / 2
+        return self.bad >= (self.usual_bad + max(_trouble(self.mood), self.usual_bad + 0.1)) / 2
 
 
 def excess(observed: float, expected: float) -> float:
@@ -96,6 +100,7 @@ def rise_of(term: str, table: TermTable, scale: Scale, least: float = 0.0) -> Ri
         share * recent_of,
         min(max(own_mood, mood), CERTAIN),
         one.bad / max(one.recent, 1),
+        mood,
     )
 
 
@@ -135,7 +140,7 @@ def mood(rises: Sequence[Rise], mentions: Sequence[Witness]) -> float:
     """
     usual_bad = {rise.term: rise.usual_bad for rise in rises}
     anyway = min(0.8, sum(rise.background for rise in rises) * UNIT / max(sum(one.weight for one in mentions), 1))
-    then = BAD_SHARE * (1 - anyway) + rises[0].usual_bad * anyway
+    then = _trouble(rises[0].mood) * (1 - anyway) + rises[0].usual_bad * anyway
     voices = originals(mentions)
     usual = (max(usual_bad[term] for term in one.terms if term in usual_bad) for one in voices)
     return _sequential(zip((bool(one.flags & BAD) for one in voices), usual, strict=True), then)
@@ -148,6 +153,12 @@ def youth(mentions: Sequence[Witness], known: Witnesses) -> float:
     return _sequential(((bool(one.flags & YOUNG), usual) for one in voices.values()), YOUNG_SHARE)
 
 
+def variation(mentions: Sequence[Witness], known: Witnesses) -> float:
+    """Evidence that the texts were made for it: so many are an earlier one with a word changed, and usually are not."""
+    usual = max(LEAST_ALTERED, (known.altered + 1) / (known.heard + 20))
+    return _sequential(((bool(one.flags & ALTERED), usual) for one in mentions), ALTERED_SHARE)
+
+
 def originals(mentions: Sequence[Witness]) -> list[Witness]:
     """The latest of each author that is nobody's copy."""
     return list({one.author: one for one in mentions if not one.flags & COPY}.values())
@@ -157,6 +168,12 @@ def is_applauded(mentions: Sequence[Witness]) -> bool:
     """Whether clearly more than half of the authors are pleased (two standard deviations)."""
     voices = {one.author: one for one in mentions}
     return sum(bool(one.flags & GOOD) for one in voices.values()) > len(voices) / 2 + sqrt(len(voices))
+
+
+def _trouble(usual_bad: float) -> float:
+    """The share of negative mentions in trouble, of a brand where usually it is so large."""
+    odds = BAD_ODDS * usual_bad / (1 - usual_bad)
+    return max(min(BAD_SHARE, odds / (1 + odds)), (1 + usual_bad) / 2)
 
 
 def _sequential(draws: Iterable[tuple[bool, float]], then: float) -> float:

@@ -24,7 +24,7 @@ from streams.core.detectors.wording import terms_in, words_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streams.core.detectors.interface import Heard, Parameter, Plan, Sign
+    from streams.core.detectors.interface import Heard, Nature, Parameter, Plan, Sign
     from streams.core.detectors.suspicion import Rise
     from streams.core.detectors.termtable import Scale
     from streams.core.detectors.witnesses import Witness
@@ -42,8 +42,9 @@ class TermsParams:
 
     rise: float = 5.5
     part: float = 0.5  # of that bar: from there on a term counts at all
-    mood: float = 4.5
-    youth: float = 3.0
+    mood: float = 0.4  # of that bar: the more there is to choose from, the more often the mood is bad by chance
+    bad: float = 2.0  # less is asked of the rise of what is in so bad a mood
+    made: float = 3.0
     authors: int = 6  # who say it in their own words
     independent: float = 0.5  # the least weight of a mention's voice, on average
     many: int = 40  # authors, of whom that is not asked
@@ -139,13 +140,10 @@ class TermsDetector:
         if len(suspicion.originals(mentions)) < self._params.authors:
             return None
         score = suspicion.together(group, mentions, least)
-        if score < bar:
-            return None
         if not bad:
-            return Told(
-                "praise" if suspicion.is_applauded(mentions) else "notable", group, mentions, score, state.now_s
-            )
-        if suspicion.mood(group, mentions) < self._params.mood:
+            nature: Nature = "praise" if suspicion.is_applauded(mentions) else "notable"
+            return Told(nature, group, mentions, score, state.now_s) if score >= bar else None
+        if score < bar - self._params.bad or suspicion.mood(group, mentions) < self._params.mood * bar:
             return None
         known_trouble = state.terms_of("trouble")
         genuine = self._is_independent(state, mentions) or any(rise.term in known_trouble for rise in group)
@@ -156,7 +154,8 @@ class TermsDetector:
         params, voices = self._params, len(suspicion.originals(mentions))
         own = sum(one.weight for one in mentions) >= params.independent * UNIT * len(mentions)
         many = voices >= params.many and voices >= len(mentions) / 2
-        return (own or many) and suspicion.youth(mentions, state.witnesses) < params.youth
+        made = max(suspicion.youth(mentions, state.witnesses), suspicion.variation(mentions, state.witnesses))
+        return (own or many) and made < params.made
 
     def _is_old_news(self, state: TermsState, rises: Sequence[Rise]) -> bool:
         """Whether most of it paged within the day, was over, and is hardly louder now."""

@@ -5,8 +5,9 @@ its noise: that is for other detectors. Every mention is judged as it comes, so 
 with the deciding one; only completed bins decide that an episode is over.
 
 A storm is "praise" where clearly more of it than usual is positive, and not more negative; "flood" where
-less than half would be left of its score without copies, reposts and people who repeat themselves; "trouble" otherwise. So an
-outage told in neutral words is trouble, and a brand's own contest is not.
+less than half would be left of its score without copies, reposts, accounts made lately and people who repeat themselves; "trouble" where clearly more of it is negative.
+A storm in the usual mood is "notable", and trouble once it is twice as loud, or where moods are hardly ever known. So an
+outage told in neutral words is trouble, and a brand's own contest or a busy half hour is not.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 MOST_ISSUES = 16
 """The first so many issues that a brand is heard of with; each takes half a kilobyte."""
+
+LOUD = 2.0
+"""Times the threshold: so loud is trouble even in the usual mood."""
 
 
 class VolumeState(Struct, array_like=True):
@@ -101,7 +105,9 @@ class VolumeDetector:
             return None
         if mood.share_between("negative")[0] > mood.usual_share("negative"):
             return "trouble"
-        return "praise" if mood.share_between("positive")[0] > mood.usual_share("positive") else "trouble"
+        if mood.share_between("positive")[0] > mood.usual_share("positive"):
+            return "praise"
+        return "notable" if mood.is_known() and score < LOUD * self._counting.threshold else "trouble"
 
 
 def _series_of(mention: Heard, storms: Storms) -> list[str]:

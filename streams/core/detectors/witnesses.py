@@ -22,8 +22,8 @@ LONGEST_ID = 200
 LOOK_BACK_S = 3 * 3600
 YOUNG_S = 90 * 86_400
 
-BAD, GOOD, COPY, DATED, YOUNG = 1, 2, 4, 8, 16
-"""Negative; positive; a copy; the account's age is known; it is less than YOUNG_S."""
+BAD, GOOD, COPY, DATED, YOUNG, ALTERED = 1, 2, 4, 8, 16, 32
+"""Negative; positive; a copy; the account's age is known; it is less than YOUNG_S; a copy with a word changed."""
 MOODS = {"negative": BAD, "positive": GOOD}
 
 
@@ -39,12 +39,17 @@ class Witness(Struct, array_like=True):
 
 
 class Witnesses(Struct, array_like=True):
-    """One brand's, the latest last. Of all ever heard and not yet half forgotten: how many accounts were dated, and young."""
+    """One brand's, the latest last.
+
+    Of all ever heard and not yet half forgotten: how many there were, with accounts dated, and young, and altered copies.
+    """
 
     latest: list[Witness] = []
     bytes: int = 0
     dated: int = 0
     young: int = 0
+    heard: int = 0
+    altered: int = 0
 
     def add(self, mention: Heard, at_s: float, terms: list[str], rising: Collection[str]) -> None:
         """Remember a mention by its rarer terms. One with an absurdly long id cannot be shown, and is not."""
@@ -60,6 +65,8 @@ class Witnesses(Struct, array_like=True):
         )
         self.dated += bool(witness.flags & DATED)
         self.young += bool(witness.flags & YOUNG)
+        self.heard += 1
+        self.altered += mention.voice.altered
         self.latest.append(witness)
         self.bytes += _size(witness)
         if len(self.latest) > MOST or self.bytes > MOST_BYTES:
@@ -73,6 +80,7 @@ class Witnesses(Struct, array_like=True):
     def halve(self) -> None:
         """Half of what is usual is forgotten."""
         self.dated, self.young = self.dated >> 1, self.young >> 1
+        self.heard, self.altered = self.heard >> 1, self.altered >> 1
 
     def _forget(self, at_s: float, rising: Collection[str]) -> None:
         half, since_s, sought = len(self.latest) // 2, at_s - LOOK_BACK_S, frozenset(rising)
@@ -88,6 +96,7 @@ def _flags(mention: Heard) -> int:
         + COPY * mention.voice.copy
         + DATED * (age_s is not None)
         + YOUNG * (age_s is not None and age_s < YOUNG_S)
+        + ALTERED * mention.voice.altered
     )
 
 

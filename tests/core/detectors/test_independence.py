@@ -55,6 +55,18 @@ def test_a_repost_a_copy_or_nearly_one_weighs_less(room, text):
     assert voice.weight < 0.5
 
 
+def test_a_repost_is_the_same_and_a_varied_copy_is_not(room):
+    assert not room.hears(f"RT @joe: {TEXT}").altered
+    assert room.hears(TEXT.replace("morning", "evening")).altered
+    assert not room.hears("what a lovely screen this new model has, bought it for my sister").altered
+
+
+def test_where_everybody_speaks_in_phrases_a_copy_is_no_sign_of_anything(room):
+    voices = [room.hears(TEXT) for _ in range(2500)]
+    assert voices[100].copy
+    assert (voices[-1].weight, voices[-1].copy, voices[-1].altered) == (1.0, False, False)
+
+
 def test_short_texts_are_said_by_many_independently(room):
     room.hears("love it")
     assert not room.hears("love it").copy

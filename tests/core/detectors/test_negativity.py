@@ -22,7 +22,7 @@ class Brand:
         self.an_hour, self.negative, self.positive = an_hour, negative, positive
         self.signs = []
 
-    def lives(self, hours, an_hour=None, negative=None, positive=None, voice=None):
+    def lives(self, hours, an_hour=None, negative=None, positive=None, voice=None, age_s=None):
         """Returns what the detector said meanwhile."""
         an_hour, told = self.an_hour if an_hour is None else an_hour, []
         negative = self.negative if negative is None else negative
@@ -32,7 +32,7 @@ class Brand:
             felt, self.now_s = self.rng.random(), at_s
             label = "negative" if felt < negative else "positive" if felt < negative + positive else "neutral"
             told += self.detector.passed(self.state, self.now_s)
-            mention = Heard(at_s=self.now_s, id="any", label=label, voice=voice or Voice())
+            mention = Heard(at_s=self.now_s, id="any", label=label, voice=voice or Voice(), author_age_s=age_s)
             told += self.detector.heard(self.state, mention)
         self.now_s = until_s
         told += self.detector.passed(self.state, until_s)
@@ -93,6 +93,19 @@ def test_a_brand_that_is_always_spoken_of_badly_is_heard_when_it_gets_worse():
 def test_a_storm_of_copies_is_a_flood():
     told = opened(calm().lives(1, an_hour=400, negative=0.9, voice=Voice(weight=0.1, copy=True)))
     assert {sign.nature for sign in told} == {"flood"}
+
+
+def test_a_storm_of_accounts_made_lately_is_a_flood():
+    told = opened(calm().lives(1, an_hour=400, negative=0.9, age_s=DAY_S))
+    assert {sign.nature for sign in told} == {"flood"}
+
+
+def test_a_quiet_brand_without_news_pages_hardly_ever_by_chance():
+    pages = 0
+    for seed in range(4):
+        brand = Brand(an_hour=15, negative=0.35, positive=0.35, seed=seed)
+        pages += len([sign for sign in opened(brand.lives(28 * 24)) if sign.nature == "trouble"])
+    assert pages <= 1
 
 
 def test_a_brand_that_lives_by_reposts_is_not_flooded_by_them():

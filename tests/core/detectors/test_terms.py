@@ -159,6 +159,24 @@ def test_dozens_of_new_accounts_with_texts_of_their_own_are_a_flood(dell):
     assert "flood" in {sign.nature for sign in dell.signs}
 
 
+def test_dozens_of_accounts_of_unknown_age_that_vary_one_text_now_and_then_are_a_flood(dell):
+    text = "dell the scandal fraud boycott resign now everybody shame on them again"
+    for number in range(60):
+        dell.lives(60)
+        varied = text.replace("everybody", dell.rng.choice(CHATTER))
+        own = dell.tells(["scandal", "fraud", "boycott", "resign"])
+        dell.says(varied if number % 5 < 2 else own, author=number % 40, age_days=None)
+    assert not dell.pages()
+    assert "flood" in {sign.nature for sign in dell.signs}
+
+
+def test_a_brand_that_is_seldom_scored_as_negative_is_heard_too(dell):
+    for _ in range(60):
+        dell.lives(120)
+        dell.says(dell.tells(BATTERY), dell.rng.choice(["negative", "negative", "neutral"]))
+    assert dell.pages()
+
+
 def test_one_angry_author_is_no_trouble(dell):
     for _ in range(60):
         dell.lives(60)

@@ -151,9 +151,26 @@ def test_a_storm_of_applause_is_praise():
     assert {sign.nature for sign in brand.says(BURST, label="positive")} == {"praise"}
 
 
-def test_a_storm_in_neutral_or_in_angry_words_is_trouble():
+def test_a_storm_in_angry_words_or_in_an_unknown_mood_is_trouble():
     for label in ("neutral", "negative", "unscored"):
         assert {sign.nature for sign in calm_brand().says(BURST, label=label)} == {"trouble"}
+
+
+def test_a_storm_in_the_usual_mood_is_notable_until_it_is_twice_as_loud():
+    brand, moods = Brand(), random.Random(2)
+    for _ in range(5 * 288):
+        brand.says(1, label=moods.choice(["negative", "neutral", "neutral", "positive"]))
+        brand.waits(BIN_S)
+    told = [
+        sign
+        for _ in range(60)
+        for sign in brand.says(1, label=moods.choice(["negative", "neutral", "neutral", "positive"]))
+    ]
+    assert [sign.nature for sign in told] == ["notable", "trouble"]
+
+
+def test_a_storm_of_accounts_made_lately_is_a_flood():
+    assert {sign.nature for sign in calm_brand().says(BURST, author_age_s=86_400.0)} == {"flood"}
 
 
 def test_a_storm_of_copies_is_a_flood():
