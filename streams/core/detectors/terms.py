@@ -43,7 +43,6 @@ class TermsParams:
     rise: float = 5.5
     part: float = 0.5  # of that bar: from there on a term counts at all
     mood: float = 0.4  # of that bar: the more there is to choose from, the more often the mood is bad by chance
-    bad: float = 2.0  # less is asked of the rise of what is in so bad a mood
     made: float = 3.0
     authors: int = 6  # who say it in their own words
     independent: float = 0.5  # the least weight of a mention's voice, on average
@@ -140,10 +139,12 @@ class TermsDetector:
         if len(suspicion.originals(mentions)) < self._params.authors:
             return None
         score = suspicion.together(group, mentions, least)
+        if score < bar:
+            return None
         if not bad:
             nature: Nature = "praise" if suspicion.is_applauded(mentions) else "notable"
-            return Told(nature, group, mentions, score, state.now_s) if score >= bar else None
-        if score < bar - self._params.bad or suspicion.mood(group, mentions) < self._params.mood * bar:
+            return Told(nature, group, mentions, score, state.now_s)
+        if suspicion.mood(group, mentions) < self._params.mood * bar:
             return None
         known_trouble = state.terms_of("trouble")
         genuine = self._is_independent(state, mentions) or any(rise.term in known_trouble for rise in group)
