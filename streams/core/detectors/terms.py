@@ -34,6 +34,8 @@ HOUR_S, DAY_S = 3600, 86_400
 WORDS_A_MENTION, FEWEST_WORDS = 8, 50
 MOST_RISING, MOST_TOGETHER = 32, 12
 WEIGHED_S = 180
+ECHO = 0.5
+"""So little of its own has a copy or a repetition to say, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class TermsDetector:
     def due_s(self, state: TermsState) -> float:
         """When the next matter may be over, but at the latest at the end of the hour."""
         hour_s = (state.now_s // HOUR_S + 1) * HOUR_S
-        return min(hour_s, *[one.at_s + OVER_S for one in state.matters]) if state.matters else hour_s
+        if not state.matters:
+            return hour_s
+        return min(hour_s, *[one.at_s + OVER_S for one in state.matters])
 
     def learning_until_s(self, state: TermsState) -> float:
         """A few days after the brand was first heard of."""
@@ -109,6 +113,9 @@ class TermsDetector:
         scale = state.scale(at_s)
         lively, rare = state.count(mention, scale)
         state.witnesses.add(mention, at_s, rare, state.rising)
+        state.prominence, echoes = 0.0, mention.label == "negative" and mention.voice.weight <= ECHO
+        if not lively and not echoes:
+            return signs
         bar = self._params.rise + log(max(FEWEST_WORDS, WORDS_A_MENTION * state.table.whole.recent / scale.recent))
         least = self._params.part * bar
         adds = {term: rise for term in lively if (rise := suspicion.rise_of(term, state.table, scale, least))}
@@ -116,7 +123,8 @@ class TermsDetector:
         if at_s < state.learning_until_s:
             return signs
         told = self._judge(state, mention, scale, adds, bar) if adds else None
-        told = told or self._unmask(state, mention, scale, bar)
+        if told is None and echoes:
+            told = self._unmask(state, mention, scale, bar)
         return [*signs, *state.tell(told)] if told else signs
 
     def _judge(
@@ -170,16 +178,14 @@ class TermsDetector:
         return 2 * old > sum(rise.evidence for rise in rises)
 
     def _unmask(self, state: TermsState, mention: Heard, scale: Scale, bar: float) -> Told | None:
-        """Far more copies and repetitions in a bad mood than usual are a flood, whatever their terms."""
-        if mention.label != "negative" or mention.voice.weight > 0.5:
-            return None
+        """Far more copies and repetitions in a bad mood than usual are a flood, whatever the terms of this one of them."""
         whole = state.table.whole
         usual = state.usual_echo / max(whole.usual, 1) * whole.recent / scale.recent
         score = suspicion.excess(state.echo / scale.recent, usual)
         if score < bar:
             return None
         latest = state.witnesses.holding(terms_in(words_of(mention.text)), state.now_s)
-        echoes = [one for one in latest if one.flags & BAD and one.weight <= UNIT / 2]
+        echoes = [one for one in latest if one.flags & BAD and one.weight <= ECHO * UNIT]
         if len(echoes) < self._params.authors:
             return None
         terms = dict.fromkeys(term for one in echoes[-self._params.authors :] for term in one.terms)
