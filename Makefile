@@ -55,7 +55,7 @@ bench: setup ## measure throughput, latency and detection against their bars
 bench-sentiment: setup ## measure sentiment against its bars, on labelled posts: [BENCH_DATA=folder]
 	@$(BIN)/python -m tests.bench.sentiment
 
-bench-detection: setup ## measure detection against its bars, beside two usual detectors: [BENCH_DATA=folder] [SEEDS=101,102]
+bench-detection: setup ## measure detection against its bars, beside two usual detectors: [BENCH_DATA=folder] [SEEDS=401,402]
 	@$(BIN)/python -m tests.bench.detection $(if $(SEEDS),--seeds '$(SEEDS)')
 
 topology: setup ## print every topic: key, value, written by, read by

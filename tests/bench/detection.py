@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from tests.bench.simulated import Case
     from tests.bench.verdicts import Result
 
-TUNED_ON = (1, 2, 3, 4, 5, 6, 7, 8, 9)
-UNTOUCHED = (101, 102)
+TUNED_ON = (*range(1, 10), 101, 102, 201, 202, 203, 204, 301, 302)
+UNTOUCHED = (401, 402)
 PROCESSES = 2
 OURS = "groundswell"
 LOOKED_AT_EVERY = 20_000

@@ -4,8 +4,9 @@ The count sees a storm; the share sees a brand that is spoken of no more than us
 is always spoken of badly has such counts and such a share for usual.
 
 More negative mentions are "trouble" where their share is clearly higher too. If everything else rose with them, they are
-merely "notable": a contest brings its grumblers. Until either is clear, nothing is said. They are "flood" where less than half would be left, of the score or of those that are too many,
-without copies, reposts and people who repeat themselves.
+merely "notable": a contest brings its grumblers. Until either is clear, nothing is said. They are "flood" where less
+than half would be left, of the score or of those that are too many, without copies, reposts, accounts made lately and
+people who repeat themselves.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class NegativityDetector:
     """
 
     name = "negativity"
-    version = "1"
+    version = "2"
     state_type = NegativityState
     watched: Mapping[str, str] = MappingProxyType({"negativity": SERIES})
 

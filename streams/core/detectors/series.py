@@ -154,21 +154,19 @@ class Usual:
             most *= 2
         return bisect_left(range(least, most), threshold, key=lambda more: self.surprise(series, sums, more)) + least
 
-    def learn(self, series: Series, bin_: int, count: int, *, calibrate: bool = True) -> float:
-        """Take in the whole count of a bin, each bin once and in order; returns its surprise.
+    def learn(self, series: Series, bin_: int, count: int, *, calibrate: bool = True) -> None:
+        """Take in the whole count of a bin, each bin once and in order.
 
         `calibrate=False` leaves the tails as they are: while something is up they are not usual.
         """
         mean, season = self._expect(series, bin_)
         calibrate = calibrate and series.bins >= self._day_bins  # on its first day a level still surprises itself
         alpha_rate, tail_rate = max(self._level_rate, 1 / (series.bins + 20)), self.tails.rate(series.bins)
-        surprises = 0.0
         for place, memory in enumerate(series.memories):
             kept = self._kept[place]
             memory.weight = kept * memory.weight + count
             memory.expected = kept * memory.expected + mean
             evidence = self._evidence(place, memory.weight, memory.expected, memory.alpha)
-            surprises += self.tails.surprise(memory.tail, evidence)
             _learn_alpha(memory, kept, alpha_rate)
             if calibrate:
                 self.tails.learn(memory.tail, evidence, tail_rate)
@@ -177,7 +175,6 @@ class Usual:
         series.bins += 1
         if series.bins % self._day_bins == 0:
             _normalise(series)
-        return surprises / len(series.memories)
 
     def _expect(self, series: Series, bin_: int) -> tuple[float, float]:
         """What is expected of a bin, in mentions, and the season's factor in it."""

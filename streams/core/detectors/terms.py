@@ -61,7 +61,7 @@ class TermsDetector:
     """
 
     name = "emerging_terms"
-    version = "1"
+    version = "2"
     state_type = TermsState
     watched: Mapping[str, str] = MappingProxyType({"emerging_terms": "terms"})
 

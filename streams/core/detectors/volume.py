@@ -4,10 +4,10 @@ Sees campaigns, outages and storms. An onset of a few per cent of a busy brand's
 its noise: that is for other detectors. Every mention is judged as it comes, so the page leaves
 with the deciding one; only completed bins decide that an episode is over.
 
-A storm is "praise" where clearly more of it than usual is positive, and not more negative; "flood" where
-less than half would be left of its score without copies, reposts, accounts made lately and people who repeat themselves; "trouble" where clearly more of it is negative.
-A storm in the usual mood is "notable", and trouble once it is twice as loud, or where moods are hardly ever known. So an
-outage told in neutral words is trouble, and a brand's own contest or a busy half hour is not.
+A storm is "praise" where clearly more of it than usual is positive, and not more negative; "flood" where less than
+half would be left of its score without copies, reposts, accounts made lately and people who repeat themselves; "trouble"
+where clearly more of it is negative. A storm in the usual mood is "notable", and trouble once it is twice as loud, or
+where moods are hardly ever known. So an outage told in neutral words is trouble, and a busy half hour is not.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class VolumeDetector:
     """
 
     name = "volume"
-    version = "2"
+    version = "3"
     state_type = VolumeState
     watched: Mapping[str, str] = MappingProxyType({"volume": "all"})
 

@@ -41,6 +41,13 @@ def judge(series, bin_, count, usual=USUAL):
     return usual.surprise(series, sums)
 
 
+def learn(series, bin_, count, **how):
+    """Returns how surprising the count was before it was learned from."""
+    surprise = judge(series, bin_, count)
+    USUAL.learn(series, bin_, count, **how)
+    return surprise
+
+
 def test_what_comes_as_usual_surprises_nobody_and_a_burst_does():
     series = lived(noise(10))
     assert judge(series, MONDAY + 7 * DAY, 5) < 3
@@ -58,15 +65,15 @@ def test_ordinary_noise_rarely_reaches_the_threshold_on_busy_and_quiet_series_al
     for most in (1, 4, 20, 200):
         series, count = lived(noise(most), days=4), noise(most, seed=2)
         bins = range(MONDAY + 4 * DAY, MONDAY + 25 * DAY)
-        loud = [bin_ for bin_ in bins if USUAL.learn(series, bin_, count(bin_)) >= THRESHOLD]
+        loud = [bin_ for bin_ in bins if learn(series, bin_, count(bin_)) >= THRESHOLD]
         assert len(loud) <= 3  # of 6,048
 
 
 def test_what_is_loud_for_five_minutes_is_less_of_a_surprise_than_what_lasts():
     once, lasting = lived(noise(10)), lived(noise(10))
     bins = range(MONDAY + 7 * DAY, MONDAY + 7 * DAY + 12)
-    after_one = [USUAL.learn(once, bin_, 40 if bin_ == bins[0] else 5, calibrate=False) for bin_ in bins]
-    after_all = [USUAL.learn(lasting, bin_, 40, calibrate=False) for bin_ in bins]
+    after_one = [learn(once, bin_, 40 if bin_ == bins[0] else 5, calibrate=False) for bin_ in bins]
+    after_all = [learn(lasting, bin_, 40, calibrate=False) for bin_ in bins]
     assert max(after_one) < max(after_all) / 2
 
 
@@ -129,7 +136,7 @@ def test_no_counts_whatever_break_it(runs):
     series, bin_ = Series(), MONDAY
     for count, bins in runs:
         for _ in range(bins):
-            assert isfinite(USUAL.learn(series, bin_, count))
+            assert isfinite(learn(series, bin_, count))
             bin_ += 1
     for memory in series.memories:
         assert 0.05 <= memory.alpha <= 2
@@ -145,7 +152,7 @@ def test_written_and_read_back_it_goes_on_to_the_last_bit(counts, cut):
     for place, count in enumerate(counts):
         if place == int(cut * len(counts)):
             stopped = msgspec.msgpack.decode(msgspec.msgpack.encode(stopped), type=Series)
-        assert USUAL.learn(straight, MONDAY + place, count) == USUAL.learn(stopped, MONDAY + place, count)
+        assert learn(straight, MONDAY + place, count) == learn(stopped, MONDAY + place, count)
     assert stopped == straight
 
 
