@@ -259,16 +259,13 @@ class KeyedDesk(Generic[State]):
         row.marks[origin.partition] = watermark
         row.changed = True
         outs = list(self._work.apply(key, row.state, value))
-        due, now = self._work.due(row.state), self._clock.time
-        if due is row.due:
-            return outs
-        if now is not None and due is not None and due <= now:
+        row.due = self._work.due(row.state)
+        now = self._clock.time
+        if now is not None and row.due is not None and row.due <= now:
             # At once, not when time next moves: a row read back after a crash must have nothing left to do for this time.
             outs += self._pass_time(key, row, now)
-            due = row.due
-        row.due = due
-        if due is not None and (self._next_due is None or due < self._next_due):
-            self._next_due = due
+        if row.due is not None and (self._next_due is None or row.due < self._next_due):
+            self._next_due = row.due
         return outs
 
     def _pass_time(self, key: str, row: _Row[State], now: datetime) -> Iterator[Out]:

@@ -80,9 +80,8 @@ class Merge:
         else:
             heappush(self._waiting, (known, lane, offset, said))
             self._since[offset] = appended_ms
-        waiting = self._waiting
-        while waiting and (self.is_reached(waiting[0][0]) or self._is_overdue(appended_ms)):
-            _, _, released, said = heappop(waiting)
+        while self._waiting and (self.is_reached(self._waiting[0][0]) or self._is_overdue(appended_ms)):
+            _, _, released, said = heappop(self._waiting)
             del self._since[released]
             yield said
 
@@ -93,9 +92,8 @@ class Merge:
     def _lifted(self, lane: int, value: Any, time: datetime | None) -> datetime | None:
         """How far a record says that its lane has come. At its end a lane goes on from where it was lifted to."""
         if not (isinstance(value, Mark) and value.idle):
-            if self._ahead:
-                self._ahead.pop(lane, None)
-            if self._idle and time is not None:
+            self._ahead.pop(lane, None)
+            if time is not None:
                 self._idle.clear()  # whether the others hold something as old is known only once they look again
             return time
         self._idle[lane] = time

@@ -9,8 +9,8 @@ An incident fires with the first watched finding; what belongs to it joins it wh
 which ebbs and returns pages once. An episode belongs to one incident only.
 
 Trouble pages, unless a known event or a cool-down mutes it, or it is only the counts of what is known for a flood;
-everything else opens a ticket. A ticket becomes a
-page, once, with the first finding that pages, or if what was muted goes on when its reason is gone. A page stays one.
+everything else opens a ticket. A ticket becomes a page, once, with the first finding that pages, or if what was muted
+goes on when its reason is gone. A page stays one.
 """
 
 from __future__ import annotations

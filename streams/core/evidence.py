@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from streams.core.detectors.independence import USUAL_SHARE_KEPT
 from streams.core.detectors.wording import words_of
 from streams.core.samples import Kept, choose, keep, shown_as, text_of
 from streams.records import Evidence, Term
@@ -24,9 +25,6 @@ MINUTE_S, HOUR_S = 60, 3600
 AUTHORS = 300
 FACETS = 64
 FACET_CHARS = 64
-USUAL_SHARE_KEPT = 0.5 ** (1 / 2000)
-"""Per mention: after 2,000 more, a past mention counts half in the usual negative share."""
-
 MAJORITY = 0.5
 """Of what is unusual: an issue that so much of it is about is what it is about."""
 

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import json
 import os
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, median
@@ -25,9 +24,10 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.cli.localkafka import LocalKafka, free_port
+from agents.cli.localkafka import free_port
 from streams.records import Mention
 from streams.topics import RAW
+from tests.bench.broker import broker_of
 from tests.bench.load import rules_yaml
 from tests.faults.harness import Flow, Process
 
@@ -200,16 +200,11 @@ def _line(looks: Sequence[Look]) -> str:
 
 async def main(given: argparse.Namespace) -> bool:
     """Run it on a broker of its own."""
-    with tempfile.TemporaryDirectory(prefix="groundswell-firehose-") as name:
-        folder = Path(name)
-        kafka = LocalKafka(folder / "kafka")
-        kafka.start()
-        try:
-            await kafka.wait_ready()
-            async with Flow(kafka, "firehose.", folder, rules=rules_yaml()) as flow:
-                return await Firehose(flow, folder, given).run()
-        finally:
-            kafka.stop()
+    async with (
+        broker_of("firehose") as (kafka, folder),
+        Flow(kafka, "firehose.", folder, rules=rules_yaml()) as flow,
+    ):
+        return await Firehose(flow, folder, given).run()
 
 
 if __name__ == "__main__":

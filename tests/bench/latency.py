@@ -14,11 +14,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import tempfile
 import uuid
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from pathlib import Path
 from random import Random
 from statistics import median
 from time import monotonic
@@ -28,15 +26,16 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from msgspec.structs import replace
 
-from agents.cli.localkafka import LocalKafka
 from streams.records import ON_SCORED, ON_SPIKES, Alert, Finding, Mention, ScoredMention, encode
 from streams.topics import ALERTS, RAW, SCORED, SPIKES
 from tests.bench import load
+from tests.bench.broker import broker_of
 from tests.bench.job import RAW_PARTITIONS
 from tests.faults.harness import Flow, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from aiokafka.structs import RecordMetadata
 
@@ -232,15 +231,8 @@ async def measure(
 
 async def main(given: argparse.Namespace) -> None:
     """Run it on a broker of its own."""
-    with tempfile.TemporaryDirectory(prefix="groundswell-latency-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        kafka = LocalKafka(folder / "kafka")
-        kafka.start()
-        try:
-            await kafka.wait_ready()
-            await measure(kafka.bootstrap, folder, **vars(given))
-        finally:
-            kafka.stop()
+    async with broker_of("latency") as (kafka, folder):
+        await measure(kafka.bootstrap, folder, **vars(given))
 
 
 if __name__ == "__main__":

@@ -13,16 +13,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import tempfile
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiokafka.partitioner import murmur2
 from confluent_kafka import Producer
 
-from agents.cli.localkafka import LocalKafka
 from streams.topics import RAW, SCORED, SPIKES
+from tests.bench.broker import broker_of
 from tests.bench.firehose import Use
 from tests.bench.job import RAW_PARTITIONS
 from tests.bench.load import rules_yaml, standard_load
@@ -98,20 +96,15 @@ class Sustained:
 
 async def main(given: argparse.Namespace) -> None:
     """Run it on a broker of its own."""
-    with tempfile.TemporaryDirectory(prefix="groundswell-sustained-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        kafka = LocalKafka(folder / "kafka")
-        kafka.start()
-        try:
-            await kafka.wait_ready()
-            load = list(standard_load(int(given.per_second * given.seconds)))
-            print(
-                f"{given.per_second:,.0f} mentions/s for {given.seconds:.0f} s, {given.workers} workers, {os.cpu_count()} cores"
-            )
-            async with Flow(kafka, "", folder, rules=rules_yaml(), raw_partitions=RAW_PARTITIONS) as flow:
-                await Sustained(flow, kafka.pid or 0, load, given.per_second).run(given.workers)
-        finally:
-            kafka.stop()
+    load = list(standard_load(int(given.per_second * given.seconds)))
+    print(
+        f"{given.per_second:,.0f} mentions/s for {given.seconds:.0f} s, {given.workers} workers, {os.cpu_count()} cores"
+    )
+    async with (
+        broker_of("sustained") as (kafka, folder),
+        Flow(kafka, "", folder, rules=rules_yaml(), raw_partitions=RAW_PARTITIONS) as flow,
+    ):
+        await Sustained(flow, kafka.pid or 0, load, given.per_second).run(given.workers)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ COPY_WEIGHT, REPEAT_WEIGHT = 0.25, 0.1
 TEMPLATES = 0.5
 """Where so large a share of all texts is like an earlier one, people speak in phrases, and a copy is no sign of anything."""
 USUAL_SHARE_KEPT = 0.5 ** (1 / 2000)
-"""Per mention: after 2,000 more, a past mention counts half in the usual share of copies."""
+"""Per mention: after 2,000 more, a past one counts half in what share of them is usual."""
 
 AUTHORS = 1024
 REPEAT_S = 6 * 3600

@@ -6,7 +6,6 @@ in the same order give the same signs, whatever batches they came in.
 
 from __future__ import annotations
 
-from math import log
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 State = TypeVar("State", bound=Struct)
 Parameter = float | int | str
+
+YOUNG_S = 90 * 86_400
+"""An account that is not as old was made lately."""
 
 
 class Voice(Struct, frozen=True):
@@ -52,6 +54,11 @@ class Heard(Struct, frozen=True):
     author_age_s: float | None = None
     voice: Voice = Voice()
 
+    @property
+    def young(self) -> bool:
+        """Whether the account is known to have been made lately."""
+        return self.author_age_s is not None and self.author_age_s < YOUNG_S
+
 
 class Plan(Struct, frozen=True):
     """What a brand's rules ask of detectors.
@@ -76,11 +83,6 @@ class Rising(Struct, frozen=True):
     term: str
     observed: float
     lift: float
-
-    @property
-    def prominence(self) -> float:
-        """How much of what is unusual it says: much, if it is said often and far more than usual."""
-        return self.observed * log(self.lift) if self.lift > 1.0 else 0.0
 
 
 class Sign(Struct, frozen=True):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from streams.core.detectors.hours import DAY_S
-from streams.core.detectors.witnesses import YOUNG_S
 
 if TYPE_CHECKING:
     from streams.core.detectors.interface import Heard
@@ -50,9 +49,7 @@ class Feel(Struct, array_like=True):
             self.negative += share * (mention.label == "negative")
         if counts:
             self.heard += share
-            age_s = mention.author_age_s
-            young = age_s is not None and age_s < YOUNG_S
-            self.echoes += share * (1 - mention.voice.weight * (YOUNG_WEIGHT if young else 1.0))
+            self.echoes += share * (1 - mention.voice.weight * (YOUNG_WEIGHT if mention.young else 1.0))
 
 
 class Mood(Struct, array_like=True):
@@ -64,16 +61,15 @@ class Mood(Struct, array_like=True):
 
     def hear(self, mention: Heard, *, counts: bool) -> None:
         """Take in a mention, late or not; `counts` if it is in the series."""
-        ahead_s, now, usual = mention.at_s - self.at_s, self.now, self.usual
-        if ahead_s >= 0:
-            now.fade(_kept(ahead_s, HALF_LIFE_S))
-            usual.fade(_kept(ahead_s, USUAL_HALF_LIFE_S))
+        ahead_s, share, usual_share = mention.at_s - self.at_s, 1.0, 1.0
+        if ahead_s > 0:
+            self.now.fade(_kept(ahead_s, HALF_LIFE_S))
+            self.usual.fade(_kept(ahead_s, USUAL_HALF_LIFE_S))
             self.at_s = mention.at_s
-            now.add(mention, 1.0, counts=counts)
-            usual.add(mention, 1.0, counts=counts)
-        else:
-            now.add(mention, _kept(-ahead_s, HALF_LIFE_S), counts=counts)
-            usual.add(mention, _kept(-ahead_s, USUAL_HALF_LIFE_S), counts=counts)
+        elif ahead_s < 0:
+            share, usual_share = _kept(-ahead_s, HALF_LIFE_S), _kept(-ahead_s, USUAL_HALF_LIFE_S)
+        self.now.add(mention, share, counts=counts)
+        self.usual.add(mention, usual_share, counts=counts)
 
     def usual_share(self, label: str) -> float:
         """Of "positive" or "negative" mentions; never quite none, and never quite all."""

@@ -77,9 +77,7 @@ class TermsDetector:
     def due_s(self, state: TermsState) -> float:
         """When the next matter may be over, but at the latest at the end of the hour."""
         hour_s = (state.now_s // HOUR_S + 1) * HOUR_S
-        if not state.matters:
-            return hour_s
-        return min(hour_s, *[one.at_s + OVER_S for one in state.matters])
+        return min(hour_s, *[one.at_s + OVER_S for one in state.matters]) if state.matters else hour_s
 
     def learning_until_s(self, state: TermsState) -> float:
         """A few days after the brand was first heard of."""

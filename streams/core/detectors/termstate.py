@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -93,7 +94,7 @@ class TermsState(Struct, array_like=True):
         least = LEAST_SAID * scale.recent
         rising = [table.rising(term, scale) for term, one in table.terms.items() if one.recent >= least]
         rising = [one for one in rising if one.lift >= LEAST_LIFT]
-        return tuple(sorted(rising, key=lambda one: (-one.prominence, one.term))[:MOST_PROMINENT])
+        return tuple(sorted(rising, key=lambda one: (-one.observed * log(one.lift), one.term))[:MOST_PROMINENT])
 
     def terms_of(self, *natures: str) -> frozenset[str]:
         """The terms of all that is open and of such a nature."""

@@ -20,10 +20,9 @@ MOST, MOST_BYTES = 512, 64_000
 MOST_TERMS = 10
 LONGEST_ID = 200
 LOOK_BACK_S = 3 * 3600
-YOUNG_S = 90 * 86_400
 
 BAD, GOOD, COPY, DATED, YOUNG, ALTERED = 1, 2, 4, 8, 16, 32
-"""Negative; positive; a copy; the account's age is known; it is less than YOUNG_S; a copy with a word changed."""
+"""Negative; positive; a copy; the account's age is known; it was made lately; a copy with a word changed."""
 MOODS = {"negative": BAD, "positive": GOOD}
 
 
@@ -90,12 +89,11 @@ class Witnesses(Struct, array_like=True):
 
 
 def _flags(mention: Heard) -> int:
-    age_s = mention.author_age_s
     return (
         MOODS.get(mention.label, 0)
         + COPY * mention.voice.copy
-        + DATED * (age_s is not None)
-        + YOUNG * (age_s is not None and age_s < YOUNG_S)
+        + DATED * (mention.author_age_s is not None)
+        + YOUNG * mention.young
         + ALTERED * mention.voice.altered
     )
 
